@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::app::budget::{CountedDatabase, CountedHttp};
+use crate::app::chunk::CHUNK;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::run::{QueuedRun, Run};
@@ -126,6 +127,13 @@ impl Run {
             calls: budget.calls.saturating_sub(reserve.calls),
         };
         app.now() < self.rows_until && self.spent.leaves_room(for_rows, A_CHUNK)
+    }
+
+    /// Returns how many rows may be worked on at once, if each takes as many calls as one that is sent three times.
+    pub fn rows_at_once(&self) -> usize {
+        let calls = self.workers_plan.budget().calls;
+        let left = calls.saturating_sub(self.workers_plan.reserve().calls);
+        (left.saturating_sub(self.spent.calls()) / 3).min(CHUNK)
     }
 
     /// Writes the report.

@@ -75,8 +75,8 @@ impl WorkersPlan {
                 calls: 500,
             },
             Self::Free => RunBudget {
-                statements: 5,
-                calls: 1,
+                statements: 0,
+                calls: 5,
             },
         }
     }

@@ -1,22 +1,34 @@
 // A line between a Worker and its sandbox: it passes on all bytes until a test cuts it. A cut line refuses connections,
-// as a host does that is down, while the sandbox keeps its state.
+// as a host does that is down, while the sandbox keeps its state. A long line delays every answer.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { PassThrough, Transform } from "node:stream";
+
+/** Passes on what it gets this much later. @param {number} delayMs */
+const later = (delayMs) =>
+  new Transform({
+    transform(bytes, _, done) {
+      setTimeout(() => this.push(bytes), delayMs);
+      done();
+    },
+    flush: (done) => void setTimeout(done, delayMs),
+  });
 
 export class Line {
   /** @type {Set<import("node:net").Socket>} */
   #ends = new Set();
   #port = 0;
 
-  /** @param {{ url: string }} to */
-  constructor(to) {
+  /** @param {{ url: string }} to @param {number} delayMs how much later every answer comes */
+  constructor(to, delayMs) {
     const port = Number(new URL(to.url).port);
     this.server = createServer((near) => {
       const far = connect(port, "127.0.0.1");
+      near.pipe(far);
+      far.pipe(delayMs > 0 ? later(delayMs) : new PassThrough()).pipe(near);
       for (const [end, other] of [[near, far], [far, near]]) {
         this.#ends.add(end);
-        end.pipe(other);
         end.on("error", () => other.destroy());
         end.on("close", () => {
           this.#ends.delete(end);
@@ -47,9 +59,9 @@ export class Line {
   }
 }
 
-/** @param {{ url: string }} to */
-export async function startLine(to) {
-  const line = new Line(to);
+/** @param {{ url: string }} to @param {number} [delayMs] */
+export async function startLine(to, delayMs = 0) {
+  const line = new Line(to, delayMs);
   await line.mend();
   return line;
 }

@@ -20,6 +20,7 @@ mod bodies;
 mod bystanders;
 mod caps;
 mod changes;
+mod chunks;
 mod claim;
 mod conformance;
 mod counted;

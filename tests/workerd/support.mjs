@@ -152,14 +152,15 @@ export class Deployment {
 
   /**
    * Opens a deployment.
-   * @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { unreliable?: boolean, cuttable?: boolean, beside?: Deployment }}
+   * @param {Pick<WorkerOptions, "vars" | "rateLimits"> & { unreliable?: boolean, cuttable?: boolean, delayMs?: number, beside?: Deployment }}
    *   [options]
-   * unreliable: its database can be made to fail; cuttable: a line between it and its upstreams can be cut; beside: it
-   * uses the upstreams of another deployment, which stays open longer
+   * unreliable: its database can be made to fail; cuttable: a line between it and its upstreams can be cut; delayMs: the
+   * answers of its upstreams come this much later; beside: it uses the upstreams of another deployment, which stays open
+   * longer
    */
-  static async open({ vars, rateLimits = UNLIMITED, unreliable = false, cuttable = false, beside } = {}) {
+  static async open({ vars, rateLimits = UNLIMITED, unreliable = false, cuttable = false, delayMs = 0, beside } = {}) {
     const sandbox = beside?.sandbox ?? (await startSandbox());
-    const line = cuttable ? await startLine(sandbox) : undefined;
+    const line = cuttable || delayMs > 0 ? await startLine(sandbox, delayMs) : undefined;
     const around = unreliable ? inRoot("tests", "workerd", "unreliable.mjs") : undefined;
     const deployment = new Deployment(sandbox, await startWorker({ sandbox: line ?? sandbox, vars, rateLimits, around }), { line, beside });
     open.add(deployment);
@@ -229,8 +230,9 @@ export class Deployment {
   }
 
   /**
-   * How many batches ran since the trouble was last set, and how many were ever held.
-   * @returns {Promise<{ batches: number, held: number }>}
+   * How many batches ran since the trouble was last set, how many were ever held, and the most statements that one
+   * invocation has sent.
+   * @returns {Promise<{ batches: number, held: number, most: number }>}
    */
   async batches() {
     return /** @type {any} */ ((await this.worker.fetch("/__database")).json());

@@ -13,6 +13,15 @@ const unreachable = () => new Error("D1_ERROR: Network connection lost.");
 /** How long a batch is held. It is longer than any test waits before it kills the Worker. */
 const HELD_MS = 60_000;
 
+/**
+ * The number of statements that D1 takes from one invocation on the paid plan of Workers. A local D1 does not count them.
+ * Source: the limits in Cloudflare's documentation of D1.
+ */
+const STATEMENTS = 1_000;
+
+/** The most statements of any invocation so far. */
+let most = 0;
+
 /** @type {Required<Trouble> | null} */
 let trouble = null;
 /** The number of batches since the trouble was last set. */
@@ -31,11 +40,14 @@ async function hold() {
   await new Promise((resolve) => setTimeout(resolve, HELD_MS));
 }
 
-/** @param {any} database */
-const unreliable = (database) => Object.create(database, {
+/** The database of one invocation. @param {any} database @param {{ statements: number }} invocation */
+const unreliable = (database, invocation) => Object.create(database, {
   batch: {
     /** @param {any[]} stmts */
     value: async (stmts) => {
+      invocation.statements += stmts.length;
+      most = Math.max(most, invocation.statements);
+      if (invocation.statements > STATEMENTS) throw new Error("D1_ERROR: too many statements in one invocation");
       const kind = next();
       if (kind === "down") throw unreachable();
       if (kind === "hold_before") await hold();
@@ -49,7 +61,7 @@ const unreliable = (database) => Object.create(database, {
 
 /** @param {new (context: any, env: any) => any} Keycap the Worker's entry point */
 export function around(Keycap) {
-  const keycap = (/** @type {any} */ env, /** @type {any} */ context) => new Keycap(context, { ...env, DB: unreliable(env.DB) });
+  const keycap = (/** @type {any} */ env, /** @type {any} */ context) => new Keycap(context, { ...env, DB: unreliable(env.DB, { statements: 0 }) });
   return {
     /** @param {Request} request @param {any} env @param {any} context */
     async fetch(request, env, context) {
@@ -59,7 +71,7 @@ export function around(Keycap) {
         trouble = wanted && { nth: 1, times: 1, ...wanted };
         batches = 0;
       }
-      return Response.json({ batches, held });
+      return Response.json({ batches, held, most });
     },
     /** @param {any} event @param {any} env @param {any} context */
     scheduled: (event, env, context) => keycap(env, context).scheduled(event),

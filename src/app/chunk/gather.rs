@@ -1,7 +1,7 @@
 //! The database as the rows of a chunk see it: a row's batch waits until every other row asks too, and the batches that
 //! begin with the same statement are merged.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -57,6 +57,10 @@ impl Database for Gathering {
     }
 }
 
+/// How often the groups of one batch are halved. Three single rows of 200 can be found so. If more are refused, nothing is
+/// wrong with single rows, and the statements of the invocation must not be used up.
+const HALVINGS: usize = 24;
+
 /// Runs the batches of all rows, as few as possible.
 pub async fn answer(db: &dyn Database, waiting: Vec<Waiting>) {
     let mut groups: Vec<Vec<Waiting>> = Vec::new();
@@ -71,13 +75,17 @@ pub async fn answer(db: &dyn Database, waiting: Vec<Waiting>) {
         }
     }
     for group in groups {
-        by_halves(db, group).await;
+        by_halves(db, group, &Cell::new(HALVINGS)).await;
     }
 }
 
 /// Runs a group as one batch. If the database refuses it, each half of the group is run on its own, until only the rows
-/// that are refused are left.
-fn by_halves(db: &dyn Database, mut group: Vec<Waiting>) -> LocalFuture<'_, ()> {
+/// that are refused are left, or until there have been as many halvings as may be.
+fn by_halves<'a>(
+    db: &'a dyn Database,
+    mut group: Vec<Waiting>,
+    halvings: &'a Cell<usize>,
+) -> LocalFuture<'a, ()> {
     Box::pin(async move {
         let merged = Merged::of(&group);
         let positions = merged.positions;
@@ -92,15 +100,16 @@ fn by_halves(db: &dyn Database, mut group: Vec<Waiting>) -> LocalFuture<'_, ()> 
                     waiting.settle(Err(DbError::Unknown));
                 }
             }
-            Err(error) if group.len() < 2 => {
+            Err(error) if group.len() < 2 || halvings.get() == 0 => {
                 for waiting in &group {
                     waiting.settle(Err(error));
                 }
             }
             Err(_) => {
+                halvings.set(halvings.get().saturating_sub(1));
                 let half = group.split_off(group.len() / 2);
-                by_halves(db, group).await;
-                by_halves(db, half).await;
+                by_halves(db, group, halvings).await;
+                by_halves(db, half, halvings).await;
             }
         }
     })
@@ -198,4 +207,82 @@ fn parted(rows: &Rows) -> Option<Vec<Rows>> {
         parted.get_mut(row)?.push(text.clone());
     }
     Some(parted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Sql, SqlValue};
+
+    static FIRST: Sql = of_rows("first");
+    static SOME: Sql = of_rows("some");
+    static OTHERS: Sql = of_rows("others");
+    static LAST: Sql = of_rows("last");
+
+    const fn of_rows(name: &'static str) -> Sql {
+        Sql {
+            name,
+            text: name,
+            for_each: true,
+            parameters: &["rows"],
+        }
+    }
+
+    fn waiting(of: &[&'static Sql], value: i64) -> Waiting {
+        let stmts = of
+            .iter()
+            .map(|sql| Stmt::new(sql, vec![SqlValue::Int(value)]));
+        Waiting {
+            stmts: stmts.collect(),
+            answer: Rc::default(),
+        }
+    }
+
+    fn texts(merged: &Merged) -> Vec<String> {
+        let text = |stmt: &Stmt| format!("{} {:?}", stmt.sql.name, stmt.values);
+        merged.stmts.iter().map(text).collect()
+    }
+
+    #[test]
+    fn each_row_keeps_the_order_of_its_statements_and_finds_its_own_rows() {
+        let group = [
+            waiting(&[&FIRST, &SOME, &LAST], 1),
+            waiting(&[&FIRST, &LAST], 2),
+            waiting(&[&FIRST, &OTHERS, &LAST], 3),
+        ];
+        let merged = Merged::of(&group);
+        let expected = [
+            r#"first [Text("[[1],[2],[3]]")]"#,
+            r#"others [Text("[[3]]")]"#,
+            r#"some [Text("[[1]]")]"#,
+            r#"last [Text("[[1],[2],[3]]")]"#,
+        ];
+        assert_eq!(texts(&merged), expected);
+        let positions = [
+            vec![(0, 0), (2, 0), (3, 0)],
+            vec![(0, 1), (3, 1)],
+            vec![(0, 2), (1, 0), (3, 2)],
+        ];
+        assert_eq!(merged.positions, positions);
+        let row = |n: usize| format!(r#"{{"row":{n},"is":"row {n}"}}"#);
+        let answer = vec![vec![row(1)], vec![], vec![], vec![row(2), row(0)]];
+        let of_each = of_each(&answer, &merged.positions);
+        assert_eq!(
+            of_each,
+            [
+                Ok(vec![vec![], vec![], vec![row(0)]]),
+                Ok(vec![vec![row(1)], vec![]]),
+                Ok(vec![vec![], vec![], vec![row(2)]]),
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_that_do_not_say_which_they_are_belong_to_nobody() {
+        let group = [waiting(&[&FIRST], 1), waiting(&[&FIRST], 2)];
+        let merged = Merged::of(&group);
+        let answer = vec![vec![String::from(r#"{"is":"somebody's"}"#)]];
+        let of_each = of_each(&answer, &merged.positions);
+        assert_eq!(of_each, [Err(DbError::Broken), Err(DbError::Broken)]);
+    }
 }

@@ -160,7 +160,7 @@ impl Line {
             let chunk: Vec<Row> = new
                 .into_iter()
                 .filter(|row| self.step != Step::Cap || owners.insert(row.due().owner))
-                .take(CHUNK)
+                .take(run.rows_at_once().max(1))
                 .collect();
             let ids = chunk.iter().map(|row| row.due().public_id.clone());
             self.tried.extend(ids);

@@ -1,0 +1,149 @@
+//! Many keys at once: how many statements and calls a run takes for them, and what the trouble of one means for the others.
+
+use serde_json::{Value, json};
+
+use crate::caps::admin;
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
+
+const DEFAULT: &str = "/api/v1/admin/plans/default";
+const SETTINGS: &str = "/api/v1/admin/settings";
+
+/// A world in which this many people have a key.
+fn holders(count: usize) -> World {
+    let world = World::new();
+    for n in 0..count {
+        let one = Browser::signed_in(&world, &format!("load-{n}"));
+        assert_eq!(one.claim().status, 201);
+    }
+    world
+}
+
+fn disables_all(world: &World, count: usize) {
+    let body = json!({ "keys": "off", "confirm": count }).to_string();
+    admin(world, "PATCH", SETTINGS, &body);
+}
+
+/// Runs a sweep ten minutes later, and returns what it counted.
+fn swept(world: &World) -> Value {
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let counts = world
+        .db
+        .text("SELECT counts FROM runs ORDER BY id DESC LIMIT 1");
+    serde_json::from_str(&counts).unwrap()
+}
+
+fn number(counts: &Value, name: &str) -> u64 {
+    counts[name].as_u64().unwrap_or_else(|| panic!("{counts}"))
+}
+
+fn limits(world: &World) -> Vec<f64> {
+    let usable = world.usable();
+    let limits = usable.iter().map(|key| key.limit.unwrap().dollars());
+    limits.collect()
+}
+
+#[test]
+fn two_hundred_keys_take_few_statements_and_one_call_each() {
+    let world = holders(200);
+    let idle = swept(&world);
+    disables_all(&world, 200);
+    let off = swept(&world);
+    assert_eq!(number(&off, "disabled"), 200);
+    let more = |counts: &Value, what: &str| number(counts, what) - number(&idle, what);
+    assert!(more(&off, "statements") <= 24, "{off} {idle}");
+    assert_eq!(more(&off, "calls"), 200 + 3, "with three pages of the list");
+    admin(&world, "PATCH", SETTINGS, r#"{"keys":"on"}"#);
+    let on = swept(&world);
+    assert_eq!(number(&on, "enabled"), 200);
+    assert!(more(&on, "statements") <= 24, "{on} {idle}");
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"2"}"#);
+    let limited = swept(&world);
+    assert_eq!(number(&limited, "capped"), 200);
+    assert!(more(&limited, "statements") <= 24, "{limited} {idle}");
+    assert_eq!(limits(&world), [2.0; 200]);
+    println!(
+        "counted: statements for 200 keys: {} to disable, {} to enable, {} to limit",
+        more(&off, "statements"),
+        more(&on, "statements"),
+        more(&limited, "statements")
+    );
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_later_chunk_begins_where_the_one_before_it_ended() {
+    let world = holders(450);
+    disables_all(&world, 450);
+    assert_eq!(number(&swept(&world), "disabled"), 450);
+    assert!(world.usable().is_empty());
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_service_that_asks_for_patience_gets_it_once_from_all() {
+    let world = holders(40);
+    disables_all(&world, 40);
+    world.pass(TEN_MINUTES);
+    let busy = json!({ "times": 1, "retry_after": 20 });
+    world.add_fault("openrouter.keys.update", "rate_limited", busy);
+    let began = world.now_ms.get();
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "done");
+    assert!(world.usable().is_empty());
+    let waited = world.now_ms.get() - began;
+    assert!((20_000..30_000).contains(&waited), "{waited} ms");
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_service_that_refuses_three_times_is_not_asked_for_the_other_keys() {
+    let world = holders(40);
+    disables_all(&world, 40);
+    world.pass(TEN_MINUTES);
+    let refused = json!({ "times": 0, "status": 401 });
+    world.add_fault("openrouter.keys.update", "refuse", refused);
+    assert!(world.sweep());
+    assert_eq!(world.last_run(), "failed credential_refused");
+    assert_eq!(world.calls("openrouter.keys.update"), 3);
+    world.sandbox.borrow_mut().clear_faults();
+    assert_eq!(number(&swept(&world), "disabled"), 40);
+    oracle::settled(&world);
+}
+
+#[test]
+fn one_owners_keys_get_their_limits_one_after_the_other() {
+    let world = World::new();
+    admin(&world, "PATCH", DEFAULT, r#"{"max_active_keys":3}"#);
+    let member = Browser::signed_in(&world, "member");
+    assert_eq!(member.claim().status, 201);
+    for name in ["second", "third"] {
+        let body = json!({ "name": name }).to_string();
+        assert_eq!(member.post("/api/v1/keys", &body).status, 201);
+    }
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"2"}"#);
+    for _ in 0..3 {
+        swept(&world);
+        oracle::always(&world);
+    }
+    assert!(limits(&world).iter().sum::<f64>() <= 2.0 + 0.03);
+    oracle::settled(&world);
+}
+
+#[test]
+fn a_run_on_the_free_plan_never_takes_more_than_fifty_statements_or_calls_and_the_next_ones_finish()
+{
+    let world = holders(60);
+    world.set("WORKERS_PLAN", "free");
+    disables_all(&world, 60);
+    let mut runs = 0;
+    while !world.usable().is_empty() {
+        let counts = swept(&world);
+        assert!(number(&counts, "statements") <= 50, "{counts}");
+        assert!(number(&counts, "calls") <= 50, "{counts}");
+        runs += 1;
+        assert!(runs < 20, "{counts}");
+    }
+    println!("counted: {runs} runs on the free plan for 60 keys");
+    oracle::always(&world);
+}
