@@ -51,6 +51,7 @@ mod tests {
             let sql = Sql {
                 name,
                 text: "",
+                for_each: false,
                 parameters: &[],
             };
             assert_eq!(sql.short_name(), short);

@@ -19,16 +19,19 @@ const OF_THE_DEPLOYMENT: [&str; 5] = [
 static WIDE_UPDATE: Sql = Sql {
     name: "keycap::store::tests::WIDE_UPDATE",
     text: "UPDATE members SET signed_in_at = signed_in_at + 1",
+    for_each: false,
     parameters: &[],
 };
 static WIDE_ANSWER: Sql = Sql {
     name: "keycap::store::tests::WIDE_ANSWER",
     text: "SELECT login FROM members",
+    for_each: false,
     parameters: &[],
 };
 static FOREIGN_VALUE: Sql = Sql {
     name: "keycap::store::tests::FOREIGN_VALUE",
     text: "UPDATE members SET signed_in_at = (SELECT MIN(created_at) FROM members) WHERE login = 'member'",
+    for_each: false,
     parameters: &[],
 };
 static LIMITLESS: Sql = Sql {

@@ -52,7 +52,7 @@ fn two_hundred_keys_take_few_statements_and_one_call_each() {
     assert_eq!(number(&off, "disabled"), 200);
     let more = |counts: &Value, what: &str| number(counts, what) - number(&idle, what);
     assert!(more(&off, "statements") <= 24, "{off} {idle}");
-    assert_eq!(more(&off, "calls"), 200 + 3, "with three pages of the list");
+    assert_eq!(more(&off, "calls"), 200 + 2, "with two pages of the list");
     admin(&world, "PATCH", SETTINGS, r#"{"keys":"on"}"#);
     let on = swept(&world);
     assert_eq!(number(&on, "enabled"), 200);
@@ -126,7 +126,7 @@ fn one_owners_keys_get_their_limits_one_after_the_other() {
         swept(&world);
         oracle::always(&world);
     }
-    assert!(limits(&world).iter().sum::<f64>() <= 2.0 + 0.03);
+    assert!(limits(&world).iter().all(|limit| *limit <= 2.0));
     oracle::settled(&world);
 }
 

@@ -13,7 +13,7 @@ use crate::support::world::{Rehearsal, Step};
 use crate::support::{Fate, TEN_MINUTES, World, oracle};
 
 /// Batches whose refusal the answer does not tell, by their first statement, with the reason.
-const UNTOLD: [(&str, &str); 8] = [
+const UNTOLD: [(&str, &str); 9] = [
     (
         "idempotency::ANSWERED",
         "the request was carried out, and its answer is given",
@@ -31,6 +31,10 @@ const UNTOLD: [(&str, &str); 8] = [
     ("limits::CONFIRMED_GUARD", "the same"),
     ("caps::NEXT", "the same"),
     ("caps::TAKE", "the same"),
+    (
+        "expiries::EXPIRE_GUARD",
+        "of a chunk of several rows, each half is run again, and both succeed",
+    ),
 ];
 
 /// Statements that follow another failure of the database, with the test that refuses them.

@@ -18,6 +18,8 @@ const PATIENCE_SECS: u32 = 30;
 const UNSAID_SECS: u32 = 1;
 /// How often one call is sent again after such a wait.
 const WAITS: u32 = 3;
+/// After this many refusals in a row that concern all calls, no further one is sent.
+const REFUSALS: u32 = 3;
 
 /// The HTTP client of the rows of a chunk.
 pub struct Lanes {
@@ -51,6 +53,18 @@ impl Lanes {
         Lane(&self.shared)
     }
 
+    /// Counts refusals in a row that concern the credential, or all calls.
+    fn noted(&self, outcome: Outcome) -> Outcome {
+        let mut refused = self.shared.refused.borrow_mut();
+        *refused = match &outcome {
+            Outcome::Answer(answer) if matches!(answer.status, 401 | 403 | 429) => {
+                (refused.0.saturating_add(1), Some(outcome.clone()))
+            }
+            _ => (0, None),
+        };
+        outcome
+    }
+
     /// Lets all calls wait.
     async fn pause(&self, secs: u32) {
         self.shared.paused.set(true);
@@ -80,16 +94,19 @@ impl HttpClient for Lanes {
                 if self.clock.now() > self.shared.gathered_at.get().plus(SEND_WITHIN_SECS) {
                     return Outcome::Unknown;
                 }
+                if let (REFUSALS.., Some(refusal)) = &*self.shared.refused.borrow() {
+                    return refusal.clone();
+                }
                 let outcome = self.inner.send(call.clone()).await;
                 let asked = match &outcome {
                     Outcome::Answer(answer) if answer.status == 429 => {
                         answer.retry_after_secs().unwrap_or(UNSAID_SECS)
                     }
-                    _ => return outcome,
+                    _ => return self.noted(outcome),
                 };
                 waits = waits.saturating_add(1);
                 if waits > WAITS || asked > PATIENCE_SECS {
-                    return outcome;
+                    return self.noted(outcome);
                 }
                 // Another call may have been told the same meanwhile.
                 if !self.shared.paused.get() {

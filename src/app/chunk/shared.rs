@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::domain::time::Timestamp;
-use crate::ports::{DbError, Rows, Stmt};
+use crate::ports::{DbError, Outcome, Rows, Stmt};
 
 /// The answer to a batch.
 pub type BatchAnswer = Result<Vec<Rows>, DbError>;
@@ -23,6 +23,8 @@ pub struct Shared {
     pub gathered_at: Cell<Timestamp>,
     /// The calls that are running now.
     pub calls: Cell<usize>,
+    /// How many calls in a row were refused for a reason that concerns all of them, with the latest such answer.
+    pub refused: RefCell<(u32, Option<Outcome>)>,
     /// A service asked for patience, and no call is sent until then.
     pub paused: Cell<bool>,
     /// The row that was polled last waits for something of the chunk itself: the other rows, or a lane.
@@ -37,6 +39,7 @@ impl Shared {
             waiting: RefCell::default(),
             gathered_at: Cell::new(now),
             calls: Cell::default(),
+            refused: RefCell::default(),
             paused: Cell::default(),
             waits_here: Cell::default(),
             moved: Cell::default(),
