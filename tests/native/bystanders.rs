@@ -37,6 +37,7 @@ static FOREIGN_VALUE: Sql = Sql {
 static LIMITLESS: Sql = Sql {
     name: "keycap::store::tests::LIMITLESS",
     text: "SELECT login FROM members WHERE ?1 > 0",
+    for_each: false,
     parameters: &["most"],
 };
 
