@@ -14,12 +14,14 @@ const unreachable = () => new Error("D1_ERROR: Network connection lost.");
 const HELD_MS = 60_000;
 
 /**
- * The number of statements that D1 takes from one invocation on the paid plan of Workers. A local D1 does not count them.
- * Source: the limits in Cloudflare's documentation of D1.
+ * The number of statements that D1 takes from one invocation on the paid plan of Workers. A local D1 does not count them,
+ * so they are counted here while a trigger is at work. Source: the limits in Cloudflare's documentation of D1.
  */
 const STATEMENTS = 1_000;
 
-/** The most statements of any invocation so far. */
+/** The statements of the trigger that is at work, and the most that any trigger has sent. */
+let atWork = false;
+let statements = 0;
 let most = 0;
 
 /** @type {Required<Trouble> | null} */
@@ -40,14 +42,14 @@ async function hold() {
   await new Promise((resolve) => setTimeout(resolve, HELD_MS));
 }
 
-/** The database of one invocation. @param {any} database @param {{ statements: number }} invocation */
-const unreliable = (database, invocation) => Object.create(database, {
+/** @param {any} database */
+const unreliable = (database) => Object.create(database, {
   batch: {
     /** @param {any[]} stmts */
     value: async (stmts) => {
-      invocation.statements += stmts.length;
-      most = Math.max(most, invocation.statements);
-      if (invocation.statements > STATEMENTS) throw new Error("D1_ERROR: too many statements in one invocation");
+      if (atWork) statements += stmts.length;
+      most = Math.max(most, statements);
+      if (statements > STATEMENTS) throw new Error("D1_ERROR: too many statements in one invocation");
       const kind = next();
       if (kind === "down") throw unreachable();
       if (kind === "hold_before") await hold();
@@ -61,7 +63,7 @@ const unreliable = (database, invocation) => Object.create(database, {
 
 /** @param {new (context: any, env: any) => any} Keycap the Worker's entry point */
 export function around(Keycap) {
-  const keycap = (/** @type {any} */ env, /** @type {any} */ context) => new Keycap(context, { ...env, DB: unreliable(env.DB, { statements: 0 }) });
+  const keycap = (/** @type {any} */ env, /** @type {any} */ context) => new Keycap(context, { ...env, DB: unreliable(env.DB) });
   return {
     /** @param {Request} request @param {any} env @param {any} context */
     async fetch(request, env, context) {
@@ -74,6 +76,13 @@ export function around(Keycap) {
       return Response.json({ batches, held, most });
     },
     /** @param {any} event @param {any} env @param {any} context */
-    scheduled: (event, env, context) => keycap(env, context).scheduled(event),
+    async scheduled(event, env, context) {
+      [atWork, statements] = [true, 0];
+      try {
+        await keycap(env, context).scheduled(event);
+      } finally {
+        [atWork, statements] = [false, 0];
+      }
+    },
   };
 }
