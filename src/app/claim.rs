@@ -171,7 +171,7 @@ async fn settle(
         // The label is stored and shown, so a label that contains the secret is dropped.
         label: label.filter(|label| !label.contains(secret.expose())),
         workspace_id: echo.workspace_id.clone(),
-        is_home: spec.workspace_id().is_none(),
+        shows_home: spec.workspace_id().is_none() && decision.home_workspace_id.is_none(),
         limit: spec.limit(),
         guardrail_id,
         state: if share.exhausted {

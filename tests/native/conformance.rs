@@ -137,6 +137,7 @@ pub fn tell(world: &World) {
         let one = Browser::signed_in(world, &format!("load-{n}"));
         assert_eq!(one.claim().status, 201);
     }
+    a_budget_is_spent(world);
     operator.sign_in("operator");
     let live = operator.get("/api/v1/admin/settings").json()["live_keys"].clone();
     let off = json!({ "keys": "off", "confirm": live }).to_string();
@@ -158,6 +159,21 @@ pub fn tell(world: &World) {
     operator.sign_in("operator");
     let ends = r#"{"sessions":"end","confirm":0}"#;
     assert_eq!(operator.patch("/api/v1/admin/settings", ends).status, 200);
+}
+
+/// A member who has spent all of today's budget deletes the key and claims another one.
+fn a_budget_is_spent(world: &World) {
+    let person = Browser::signed_in(world, "load-24");
+    let key = person.claim().json()["key"]["id"].clone();
+    let hash =
+        "SELECT upstream_hash FROM generations WHERE state = 'active' ORDER BY id DESC LIMIT 1";
+    world.spent_by(&world.db.text(hash), 5.0);
+    let key = format!("/api/v1/keys/{}", key.as_str().unwrap());
+    assert_eq!(person.delete(&key).status, 200);
+    world.pass(TEN_MINUTES);
+    assert!(world.sweep());
+    let claimed = person.claim().json();
+    assert_eq!(claimed["key"]["holds"], json!(["budget"]), "{claimed}");
 }
 
 /// Plans, several keys of one member, raises and payments.

@@ -66,8 +66,8 @@ pub struct Minted<'a> {
     pub secret_sha256: String,
     pub label: Option<String>,
     pub workspace_id: Option<String>,
-    /// The workspace is the account's default one.
-    pub is_home: bool,
+    /// The workspace is the account's default one, and was not known to be.
+    pub shows_home: bool,
     pub limit: NanoUsd,
     /// The guardrail to which OpenRouter has confirmed that the key is assigned.
     pub guardrail_id: Option<&'a str>,

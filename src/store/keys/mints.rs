@@ -3,16 +3,14 @@
 //! Every batch writes its audit row first, so each may be sent twice, and a lost answer is settled by sending it again.
 
 use crate::domain::id::PublicId;
-use crate::domain::key::generation::RECORD_WITHIN_SECS;
+use crate::domain::key::generation::{GenerationState, RECORD_WITHIN_SECS};
 use crate::domain::money::NanoUsd;
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError};
+use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
 use crate::store::keys::attempt::{Attempt, Minted};
 use crate::store::keys::successors;
-use crate::store::query::batch_retrying_unknown;
-use crate::store::query::last_row;
 
 /// This many mints of unknown outcome close the guard of reservations for everyone.
 const MANY_UNKNOWN: i64 = 5;
@@ -56,20 +54,19 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
     // What an earlier generation of the key left to spend says nothing about this one: the hold for want of a budget is
-    // put where this generation is disabled, and lifted where it is active.
+    // put if this generation is recorded as disabled, and lifted if it is recorded as active.
     BUDGET_HOLD { now: Timestamp, change: PublicId, generation: PublicId } =
         "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT n.key_id, 'budget', 'mint', :now, :change FROM generations n
-        WHERE n.public_id = :generation AND n.state = 'disabled' AND n.change_id = :change
+        WHERE n.public_id = :generation AND n.change_id = :change
         ON CONFLICT DO NOTHING";
 
     BUDGET_LIFT { change: PublicId, generation: PublicId } = "DELETE FROM holds WHERE reason = 'budget'
-        AND key_id = (SELECT n.key_id FROM generations n
-          WHERE n.public_id = :generation AND n.state = 'active' AND n.change_id = :change)";
+        AND key_id = (SELECT n.key_id FROM generations n WHERE n.public_id = :generation AND n.change_id = :change)";
 
     // The first key that was recorded in the default workspace shows which OpenRouter account this is.
-    HOME { workspace: Option<String>, change: PublicId, generation: PublicId } = "UPDATE settings SET home_workspace_id = :workspace
-        WHERE home_workspace_id IS NULL AND :workspace IS NOT NULL
+    HOME { workspace: String, change: PublicId, generation: PublicId } = "UPDATE settings SET home_workspace_id = :workspace
+        WHERE home_workspace_id IS NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
     // The key exists at OpenRouter and must not. Its removal is written down before it is tried.
@@ -84,10 +81,6 @@ statements! {
     } = "UPDATE generations SET state = 'revoking', upstream_hash = COALESCE(:upstream_hash, upstream_hash),
             workspace_id = COALESCE(:workspace, workspace_id), failure = :failure, next_attempt_at = 0, change_id = :change
         WHERE public_id = :generation AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
-
-    RECORDED { record: PublicId, abandon: PublicId, generation: PublicId } = "SELECT json_object(
-          'recorded', EXISTS (SELECT 1 FROM audit WHERE change_id = :record AND target = :generation),
-          'abandoned', EXISTS (SELECT 1 FROM audit WHERE change_id = :abandon AND target = :generation))";
 
     REFUSE_GUARD { change: PublicId, now: Timestamp, generation: PublicId, nonce: String } =
         "INSERT INTO audit (change_id, target, action, actor, before, after, at)
@@ -127,12 +120,79 @@ pub enum Recorded {
     Lost,
 }
 
-/// Records the mint if its state, its nonce and every gate that a decision can close still hold. Otherwise writes down
-/// that the key has to be removed.
+/// Records the mint if its state, its nonce and every gate that a decision can close still hold. Otherwise, in a batch of
+/// its own, writes down that the key has to be removed. If that batch never runs, the row stays `minting`, as after a
+/// crash, and the sweep removes the key.
 pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, DbError> {
+    let (attempt, generation) = (minted.attempt, minted.attempt.generation.as_str());
+    if audit::run(db, recording(minted), &minted.record, generation).await? {
+        return Ok(Recorded::Active);
+    }
+    let abandoned = abandon(
+        db,
+        attempt,
+        &minted.abandon,
+        Some(minted.upstream_hash.as_str()),
+        minted.workspace_id.as_deref(),
+        "gate_closed",
+        minted.now,
+    );
+    Ok(if abandoned.await? {
+        Recorded::Abandoned
+    } else {
+        Recorded::Lost
+    })
+}
+
+/// The batch that records a mint. It has only the statements that can change something for this mint.
+fn recording(minted: &Minted<'_>) -> Vec<Stmt> {
+    let Minted { attempt, now, .. } = minted;
+    let (change, generation) = (&minted.record, &attempt.generation);
+    let mut batch = vec![
+        guard(minted),
+        stmt!(RECORD {
+            state: minted.state.name(),
+            upstream_hash: minted.upstream_hash.as_str(),
+            secret_sha256: minted.secret_sha256.as_str(),
+            label: minted.label.as_deref(),
+            workspace: minted.workspace_id.as_deref(),
+            limit: minted.limit,
+            now: *now,
+            change,
+            generation,
+            cap_due_at: minted.cap_due_at,
+            guardrail: minted.guardrail_id,
+        }),
+        match minted.state {
+            GenerationState::Disabled => stmt!(BUDGET_HOLD {
+                now: *now,
+                change,
+                generation
+            }),
+            _ => stmt!(BUDGET_LIFT { change, generation }),
+        },
+    ];
+    let home = minted.workspace_id.as_deref().filter(|_| minted.shows_home);
+    batch.extend(home.map(|workspace| {
+        stmt!(HOME {
+            workspace,
+            change,
+            generation
+        })
+    }));
+    let succession = attempt.rotation.as_ref();
+    batch.extend(
+        succession
+            .map(|rotation| successors::succeed(minted, rotation))
+            .unwrap_or_default(),
+    );
+    batch
+}
+
+fn guard(minted: &Minted<'_>) -> Stmt {
     let Minted { attempt, now, .. } = minted;
     let (terms, generation) = (&attempt.policy.terms, &attempt.generation);
-    let guard = match &attempt.rotation {
+    match &attempt.rotation {
         None => stmt!(RECORD_GUARD {
             change: &minted.record,
             now: *now,
@@ -149,76 +209,6 @@ pub async fn record(db: &dyn Database, minted: &Minted<'_>) -> Result<Recorded, 
             state: minted.state.name(),
         }),
         Some(rotation) => successors::record_guard(minted, rotation),
-    };
-    let mut batch = vec![
-        guard,
-        stmt!(RECORD {
-            state: minted.state.name(),
-            upstream_hash: minted.upstream_hash.as_str(),
-            secret_sha256: minted.secret_sha256.as_str(),
-            label: minted.label.as_deref(),
-            workspace: minted.workspace_id.as_deref(),
-            limit: minted.limit,
-            now: *now,
-            change: &minted.record,
-            generation,
-            cap_due_at: minted.cap_due_at,
-            guardrail: minted.guardrail_id,
-        }),
-        stmt!(BUDGET_HOLD {
-            now: *now,
-            change: &minted.record,
-            generation,
-        }),
-        stmt!(BUDGET_LIFT {
-            change: &minted.record,
-            generation,
-        }),
-        stmt!(HOME {
-            workspace: minted.workspace_id.as_deref().filter(|_| minted.is_home),
-            change: &minted.record,
-            generation,
-        }),
-    ];
-    let succession = attempt.rotation.as_ref();
-    batch.extend(
-        succession
-            .map(|rotation| successors::succeed(minted, rotation))
-            .unwrap_or_default(),
-    );
-    batch.extend([
-        stmt!(ABANDON_GUARD {
-            change: &minted.abandon,
-            now: *now,
-            generation,
-            nonce: attempt.nonce.as_str(),
-        }),
-        stmt!(ABANDON {
-            upstream_hash: Some(minted.upstream_hash.as_str()),
-            workspace: minted.workspace_id.as_deref(),
-            failure: "gate_closed",
-            change: &minted.abandon,
-            generation,
-        }),
-        stmt!(RECORDED {
-            record: &minted.record,
-            abandon: &minted.abandon,
-            generation,
-        }),
-    ]);
-    let row: RecordedRow =
-        last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
-    Ok(match (row.recorded, row.abandoned) {
-        (true, _) => Recorded::Active,
-        (false, true) => Recorded::Abandoned,
-        (false, false) => Recorded::Lost,
-    })
-}
-
-from_json! {
-    struct RecordedRow {
-        recorded: bool,
-        abandoned: bool,
     }
 }
 
