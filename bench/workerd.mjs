@@ -2,7 +2,7 @@
 // and a server for static files before it, which cost more than the compared routes.
 
 import { readFileSync, readdirSync } from "node:fs";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
@@ -15,6 +15,8 @@ import { run } from "../scripts/process.mjs";
 
 /** @typedef {{ type: "ESModule" | "CompiledWasm", path: string, contents?: string }} Module */
 
+/** By these names, the programs of bench/ import modules of the built Worker. */
+const ALIASES = { "keycap:built": "program.mjs", "keycap:entry": "entry.mjs" };
 /** An address where nothing listens: most measurements call no upstream. */
 const NOBODY = "http://127.0.0.1:9";
 /** A limit so high that the rate limiters are called and never refuse. */
@@ -24,17 +26,25 @@ const SEATS = "1000000";
 
 /** The modules of the Worker that `npm run build` made. @returns {Promise<Module[]>} */
 export async function builtWorker() {
-  return [
-    ...SCRIPTS.map((name) => ({ type: /** @type {const} */ ("ESModule"), path: inRoot("build", name) })),
-    { type: "CompiledWasm", path: inRoot("build", "index_bg.wasm") },
-  ];
+  return [...SCRIPTS.map((name) => ({ type: /** @type {const} */ ("ESModule"), path: inRoot("build", name) })), ...builtWasm()];
 }
+
+/** Its wasm module, which a bundle of its scripts imports. @returns {Module[]} */
+export const builtWasm = () => [{ type: "CompiledWasm", path: inRoot("build", "index_bg.wasm") }];
 
 /** A program of bench/, bundled and minified as wrangler does it. @param {string} name @returns {Promise<Module[]>} */
 export async function bundled(name) {
-  const platform = ["--conditions=workerd,worker,browser", "--external:cloudflare:*", "--external:*.wasm", `--alias:keycap:built=${inRoot("build", "program.mjs")}`];
+  const platform = ["--conditions=workerd,worker,browser", "--external:cloudflare:*", "--external:*.wasm", ...Object.entries(ALIASES).map(([name, file]) => `--alias:${name}=${inRoot("build", file)}`)];
   const { stdout } = await run(npmBin("esbuild"), [inRoot("bench", name), "--bundle", "--minify", "--format=esm", ...platform], { cwd: root });
   return [{ type: "ESModule", path: inRoot("build", name), contents: stdout }];
+}
+
+/** The processor time in milliseconds that the threads of a process have used so far; NaN where there is no /proc. @param {number | undefined} pid */
+export function cpuMsOf(pid) {
+  if (pid === undefined || process.platform !== "linux") return NaN;
+  const tasks = `/proc/${pid}/task`;
+  const nanoseconds = readdirSync(tasks).map((thread) => Number(readFileSync(`${tasks}/${thread}/schedstat`, "utf8").split(" ")[0]));
+  return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e6;
 }
 
 /**
@@ -49,6 +59,7 @@ export class Program {
   constructor(miniflare, folder, port, pid) {
     this.miniflare = miniflare;
     this.folder = folder;
+    this.port = port;
     this.url = `http://localhost:${port}`;
     this.pid = pid;
   }
@@ -64,35 +75,39 @@ export class Program {
     await db.batch(sql.split(/;\n/).filter((text) => text.trim()).map((text) => db.prepare(text)));
   }
 
-  /** The processor time in milliseconds that its workerd has used so far; undefined where there is no /proc. */
+  /** The processor time in milliseconds that its workerd has used so far. */
   cpuMs() {
-    if (this.pid === undefined) return undefined;
-    const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
-    const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
-    return (Number(user) + Number(system)) * 10;
+    return cpuMsOf(this.pid);
+  }
+
+  /** Ends its processes, and leaves its database in its folder. */
+  async end() {
+    await this.miniflare.dispose();
   }
 
   async stop() {
-    await this.miniflare.dispose();
+    await this.end();
     await rm(this.folder, { recursive: true, force: true });
   }
 }
 
 /**
- * Starts a program on a new database, and applies the migrations unless it is to stay empty.
+ * Starts a program on a new database with the migrations, or on a copy of the database of a program that has ended.
  * @param {Module[]} modules
- * @param {{ sandboxUrl?: string, vars?: Record<string, string>, empty?: boolean }} [options]
+ * @param {{ sandboxUrl?: string, vars?: Record<string, string>, like?: Program }} [options]
  */
-export async function start(modules, { sandboxUrl = NOBODY, vars = {}, empty = false } = {}) {
+export async function start(modules, { sandboxUrl = NOBODY, vars = {}, like } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "keycap-bench-"));
-  const port = await freePort();
+  if (like) await cp(join(like.folder, "state"), join(folder, "state"), { recursive: true });
+  // The database is bound to the address of the program that made it.
+  const port = like?.port ?? (await freePort());
   const before = children();
   const settings = { ...localVars({ origin: `http://localhost:${port}`, sandboxUrl }), MAX_TOTAL_KEYS: SEATS, ...vars };
   const miniflare = new Miniflare(convertV4MiniflareOptions(await options(modules, { folder, port, settings })));
   await miniflare.ready;
   const [pid] = children().filter((child) => !before.includes(child));
   const program = new Program(miniflare, folder, port, pid);
-  if (!empty) await migrate(miniflare);
+  if (!like) await migrate(miniflare);
   return program;
 }
 
@@ -113,8 +128,8 @@ async function options(modules, { folder, port, settings }) {
   return {
     // Miniflare's own front, for `getD1Database`. The load goes directly to the program.
     port: 0,
-    d1Persist: join(folder, "d1"),
-    kvPersist: join(folder, "kv"),
+    resourcePersistencePath: join(folder, "state"),
+    resourceTmpPath: join(folder, "tmp"),
     // The lines that the programs log are written and read, but not shown.
     handleStructuredLogs: () => {},
     workers: [{
