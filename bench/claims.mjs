@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { Client, claim, inWaves, secretsIn, signIn, startSandbox } from "../tests/harness/index.mjs";
 import { fixed, median, table } from "./numbers.mjs";
-import { PATH } from "./pair.mjs";
+import { PATH } from "./paths.mjs";
 import { FIRST_HAS, cookie, seed } from "./seed.mjs";
 import { statements } from "./statements.mjs";
-import { bundled, builtWorker, start } from "./workerd.mjs";
+import { builtWasm, bundled, start } from "./workerd.mjs";
 
 /** @typedef {import("./workerd.mjs").Program} Program */
 /** @typedef {import("../tests/harness/index.mjs").Sandbox} Sandbox */
@@ -16,30 +16,40 @@ import { bundled, builtWorker, start } from "./workerd.mjs";
 /** @typedef {import("./run.mjs").Verdict} Verdict */
 /** @typedef {Record<string, Ran[][]>} Metered  the round trips of each request */
 
-/** How much is measured. The test that runs all sections to their end takes less. */
-const SIZES = { claims: 100, few: 10, many: 100_000, listings: 300 };
+/**
+ * How much is measured. Claims come after many others: a fresh process spends most of its time with V8's compiler. The
+ * test that runs all sections to their end takes less.
+ */
+export const SIZES = { warmUps: 300, claims: 200, few: 10, many: 100_000, listings: 300 };
+/** An aim: it depends on the machine, and on what else runs there. */
+const CLAIMS_A_SECOND = 290;
 /** Claims that run at the same time. */
-const WIDTH = 8;
+export const WIDTH = 8;
 
 /** @typedef {typeof SIZES} Sizes */
 
 /** @param {Partial<Sizes>} [sizes] @returns {Promise<Verdict[]>} */
 export async function claims(sizes) {
-  const { claims: count } = { ...SIZES, ...sizes };
+  const { claims: count, warmUps } = { ...SIZES, ...sizes };
   const sandbox = await startSandbox();
   const worker = await start(await metered(), { sandboxUrl: sandbox.url });
   try {
-    const members = await inWaves(WIDTH, count, (n) => member(worker, sandbox, n));
+    const members = await inWaves(WIDTH, warmUps + count, (n) => member(worker, sandbox, n));
+    const warmed = await inWaves(WIDTH, warmUps, (n) => claim(members[n]));
     await worker.fetch("/_meter");
-    const startedAt = performance.now();
-    const answers = await inWaves(WIDTH, count, (n) => claim(members[n]));
+    const [startedAt, cpuBefore] = [performance.now(), worker.cpuMs()];
+    const measured = await inWaves(WIDTH, count, (n) => claim(members[warmUps + n]));
     const took = (performance.now() - startedAt) / 1000;
-    assert.deepEqual(answers.filter(({ status }) => status !== 201).map(({ text }) => text), []);
-    assert.equal(new Set(answers.flatMap(secretsIn)).size, count, "every member has a secret of their own");
-    const calls = (await sandbox.ledger()).counts["openrouter.keys.create"] / count;
+    const cpuMs = (worker.cpuMs() - cpuBefore) / count;
     const trips = (await meter(worker)).length / count;
-    console.log(`  ${fixed(count / took, 1)} claims a second, ${WIDTH} at a time; ${count} secrets, each given out once`);
+    const answers = [...warmed, ...measured];
+    assert.deepEqual(answers.filter(({ status }) => status !== 201).map(({ text }) => text), []);
+    assert.equal(new Set(answers.flatMap(secretsIn)).size, members.length, "every member has a secret of their own");
+    const calls = (await sandbox.ledger()).counts["openrouter.keys.create"] / members.length;
+    console.log(`  ${WIDTH} at a time, ${fixed(cpuMs)} ms of workerd's processor time for each; ${members.length} secrets, each given out once`);
+    const perSecond = count / took;
     return [
+      { what: "claims a second", limit: `≥ ${CLAIMS_A_SECOND}`, measured: fixed(perSecond, 0), met: perSecond >= CLAIMS_A_SECOND, aim: true },
       { what: "claim: calls of OpenRouter", limit: "1", measured: `${calls}`, met: calls === 1 },
       { what: "claim: D1 round trips", limit: "2", measured: `${trips}`, met: trips === 2 },
     ];
@@ -71,9 +81,8 @@ export async function queries(sizes) {
 }
 
 /** The built Worker behind the meter. The bundle contains the Worker's scripts, and imports its wasm module. */
-async function metered() {
-  const wasm = (await builtWorker()).filter(({ type }) => type === "CompiledWasm");
-  return [...(await bundled("metered.mjs")), ...wasm];
+export async function metered() {
+  return [...(await bundled("metered.mjs")), ...builtWasm()];
 }
 
 /**
@@ -83,10 +92,10 @@ async function metered() {
 const asWorker = (program) => /** @type {import("../tests/harness/index.mjs").Worker} */ (/** @type {unknown} */ (program));
 
 /** Signs a member in. @param {Program} worker @param {Sandbox} sandbox @param {number} n */
-const member = (worker, sandbox, n) => signIn(asWorker(worker), sandbox, `load-${n}`, { client: new Client(asWorker(worker)) });
+export const member = (worker, sandbox, n) => signIn(asWorker(worker), sandbox, `load-${n}`, { client: new Client(asWorker(worker)) });
 
 /** The round trips since the meter was last read. @param {Program} worker @returns {Promise<Ran[][]>} */
-const meter = async (worker) => /** @type {any} */ (await (await worker.fetch("/_meter")).json());
+export const meter = async (worker) => /** @type {any} */ (await (await worker.fetch("/_meter")).json());
 
 /**
  * Measures what the hot requests ask of D1.

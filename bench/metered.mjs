@@ -4,7 +4,7 @@
 // @ts-expect-error The bundler puts build/program.mjs here, which has no types.
 import Worker from "keycap:built";
 
-/** @typedef {{ sql: string, rowsRead: number, rowsWritten: number }} Ran */
+/** @typedef {{ sql: string, values: any[], rowsRead: number, rowsWritten: number }} Ran */
 
 /** The statements of each round trip. @type {Ran[][]} */
 let trips = [];
@@ -21,13 +21,13 @@ class Meter {
 
   /** @param {string} sql */
   prepare(sql) {
-    return { bind: (/** @type {unknown[]} */ ...values) => ({ sql, bound: this.#db.prepare(sql).bind(...values) }) };
+    return { bind: (/** @type {unknown[]} */ ...values) => ({ sql, values, bound: this.#db.prepare(sql).bind(...values) }) };
   }
 
-  /** @param {{ sql: string, bound: unknown }[]} stmts */
+  /** @param {{ sql: string, values: unknown[], bound: unknown }[]} stmts */
   async batch(stmts) {
     const results = await this.#db.batch(stmts.map(({ bound }) => bound));
-    trips.push(results.map((/** @type {any} */ { meta }, /** @type {number} */ n) => ({ sql: stmts[n].sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written })));
+    trips.push(results.map((/** @type {any} */ { meta }, /** @type {number} */ n) => ({ sql: stmts[n].sql, values: stmts[n].values, rowsRead: meta.rows_read, rowsWritten: meta.rows_written })));
     return results;
   }
 }

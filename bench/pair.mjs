@@ -1,14 +1,14 @@
-// The Worker and its peer on the same data: the same keys, the same SQL, the same session.
+// The Worker, its peer and the floor on the same data: the same keys, the same SQL, the same session.
 
 import { readFile } from "node:fs/promises";
 import { inRoot } from "../scripts/paths.mjs";
-import { cookie, seed } from "./seed.mjs";
+import { PATH } from "./paths.mjs";
+import { MEMBER, cookie, seed } from "./seed.mjs";
 import { statements } from "./statements.mjs";
-import { builtWorker, bundled, start } from "./workerd.mjs";
+import { builtWasm, builtWorker, bundled, start } from "./workerd.mjs";
 
 /** @typedef {import("./workerd.mjs").Program} Program */
 
-export const PATH = "/api/v1/keys";
 /** The number of keys in both databases. The member who asks has half of them. */
 const KEYS = 10;
 /** Headers that differ from one moment to the next, and say nothing about the answer. */
@@ -16,11 +16,28 @@ const OF_THE_MOMENT = ["x-request-id", "date", "connection", "keep-alive", "cont
 
 /** Starts the Worker and its peer on equal data. */
 export async function startPair() {
-  const ours = await start(await builtWorker());
-  const peer = await start(await bundled("peer.mjs"), { vars: await peersVars() });
+  const [ours, peer] = [await start(await builtWorker()), await start(await bundled("peer.mjs"), { vars: await peersVars() })];
   await seed(ours, KEYS);
   await seed(peer, KEYS);
   return { ours, peer };
+}
+
+/** Starts the two of them so that each runs alone, with fakes of all that it calls. */
+export async function startAlone() {
+  const [ours, peer] = [await start([...(await bundled("alone-ours.mjs")), ...builtWasm()]), await start(await bundled("alone-peer.mjs"), { vars: await peersVars() })];
+  await seed(ours, KEYS);
+  await seed(peer, KEYS);
+  return { ours, peer };
+}
+
+/** Starts the floor on equal data. It returns the answer of the Worker. @param {Program} ours */
+export async function startFloor(ours) {
+  const answer = await ours.fetch(PATH, { headers: { cookie: await cookie() } });
+  const { BENCH_SQL, BENCH_HEADERS } = await peersVars();
+  const headers = { ...JSON.parse(BENCH_HEADERS), "content-type": answer.headers.get("content-type"), "x-request-id": answer.headers.get("x-request-id") };
+  const floor = await start(await bundled("floor.mjs"), { vars: { BENCH_SQL, BENCH_MEMBER: MEMBER, BENCH_BODY: await answer.text(), BENCH_HEADERS: JSON.stringify(headers) } });
+  await seed(floor, KEYS);
+  return floor;
 }
 
 async function peersVars() {

@@ -4,9 +4,11 @@
 import { loadavg } from "node:os";
 import { seconds } from "../scripts/process.mjs";
 import { Advice, runMain } from "../scripts/setup.mjs";
+import { alone } from "./alone.mjs";
 import { claims, queries } from "./claims.mjs";
 import { table } from "./numbers.mjs";
 import { pages } from "./pages.mjs";
+import { parts } from "./parts.mjs";
 import { route } from "./route.mjs";
 import { startup } from "./startup.mjs";
 
@@ -21,7 +23,7 @@ import { startup } from "./startup.mjs";
  */
 
 /** @type {Record<string, () => Promise<Verdict[]>>} */
-const SECTIONS = { startup, pages, route, claims: () => claims(), queries: () => queries() };
+const SECTIONS = { startup, pages, alone: () => alone(), route, claims: () => claims(), parts: () => parts(), queries: () => queries() };
 
 /** @param {Verdict} verdict */
 function word({ met, aim }) {

@@ -7,6 +7,8 @@ import { localVars } from "../scripts/local.mjs";
 
 /** @typedef {import("./workerd.mjs").Program} Program */
 
+/** The public id of the first member. */
+export const MEMBER = `mem_${"1".padStart(24, "0")}`;
 /** The number of keys of the first member. */
 export const FIRST_HAS = 5;
 /** How many keys are written in one transaction, because D1 ends a query after 30 s. */
@@ -64,7 +66,7 @@ export async function seed(program, count) {
 export async function cookie() {
   const { AUTH_SESSION_SECRET } = localVars({ origin: "", sandboxUrl: "" });
   const key = hkdfSync("sha256", AUTH_SESSION_SECRET, "", "keycap session v1", 32);
-  const claims = { sub: `mem_${"1".padStart(24, "0")}`, epoch: 0, iat: NOW, exp: NOW + 86_400 };
+  const claims = { sub: MEMBER, epoch: 0, iat: NOW, exp: NOW + 86_400 };
   const token = await new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(new Uint8Array(key));
   return `__Host-keycap_session=${token}`;
 }

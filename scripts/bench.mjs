@@ -13,6 +13,6 @@ await runMain(async () => {
   await build();
   const env = { SANDBOX_BIN: await buildSandbox() };
   // The bench runs on the pinned Node, which workerd's own packages need.
-  const { code } = await finish(node, [inRoot("bench", "run.mjs"), ...process.argv.slice(2)], { cwd: root, env, show: true });
+  const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", inRoot("bench", "run.mjs"), ...process.argv.slice(2)], { cwd: root, env, show: true });
   process.exitCode = code;
 });

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { alone } from "../../bench/alone.mjs";
 import { claims, queries } from "../../bench/claims.mjs";
-import { answerOf, startPair } from "../../bench/pair.mjs";
+import { answerOf, startFloor, startPair } from "../../bench/pair.mjs";
+import { parts } from "../../bench/parts.mjs";
 import { cookie } from "../../bench/seed.mjs";
 
 /** @type {Awaited<ReturnType<typeof startPair>>} */
@@ -13,11 +15,17 @@ before(async () => {
 });
 after(() => Promise.all([pair?.ours.stop(), pair?.peer.stop()]));
 
-test("the bench's peer answers a signed-in member as the Worker does: status, headers and JSON", async () => {
+test("the bench's peer and its floor answer a signed-in member as the Worker does: status, headers and JSON", async () => {
   const ours = await answerOf(pair.ours);
   assert.equal(ours.status, 200);
   assert.equal(ours.body.keys.length, 5);
   assert.deepEqual(await answerOf(pair.peer), ours);
+  const floor = await startFloor(pair.ours);
+  try {
+    assert.deepEqual(await answerOf(floor), ours);
+  } finally {
+    await floor.stop();
+  }
 });
 
 test("the bench's peer refuses the same sessions as the Worker: none, a forged one, an ended one", async () => {
@@ -33,8 +41,9 @@ test("the bench's peer refuses the same sessions as the Worker: none, a forged o
 });
 
 test("the sections that count what D1 and OpenRouter are asked run to their end, and judge every budget of theirs", async () => {
-  const judged = [...(await claims({ claims: 3 })), ...(await queries({ few: 10, many: 30, listings: 3 }))];
+  const judged = [...(await claims({ warmUps: 1, claims: 2 })), ...(await queries({ few: 10, many: 30, listings: 3 }))];
   assert.deepEqual(judged.map(({ what }) => what), [
+    "claims a second",
     "claim: calls of OpenRouter",
     "claim: D1 round trips",
     "own keys: D1 round trips",
@@ -43,5 +52,12 @@ test("the sections that count what D1 and OpenRouter are asked run to their end,
     "own keys at 30 keys against 10: time",
   ]);
   // Counts are the same in the smallest run; times cannot be measured with three requests.
-  for (const { what, measured, met } of judged.filter(({ what }) => !what.endsWith("time"))) assert.equal(met, true, `${what}: ${measured}`);
+  for (const { what, measured, met } of judged.filter(({ what }) => !/time$|second$/.test(what))) assert.equal(met, true, `${what}: ${measured}`);
+});
+
+test("the sections that run a program or the parts of a claim by themselves run to their end", async () => {
+  const [ratio, ...others] = await alone({ rounds: 2, requests: 3, warmUps: 1 });
+  assert.deepEqual(others, []);
+  assert.match(ratio.measured, process.platform === "linux" ? /^\d+\.\d{3} × ± / : /not measured/);
+  assert.deepEqual(await parts({ warmUps: 1, claims: 2, rounds: 1 }), []);
 });
