@@ -14,7 +14,7 @@ macro_rules! join_figure {
     ($column:literal, $figure:literal, $began:literal) => {
         concat!(
             $column,
-            " = CASE WHEN usage_read_at IS NULL OR (usage_read_at < ",
+            " = CASE WHEN (usage_read_at < ",
             $began,
             " AND :read_at >= ",
             $began,

@@ -4,12 +4,14 @@
 use keycap::domain::money::NanoUsd;
 use keycap::domain::money::spend::Spend;
 use keycap::domain::time::Timestamp;
+use keycap::domain::time::period::LimitReset;
 use keycap::ports::Database;
 use serde_json::json;
 
 use crate::caps::{address, admin, assign, limits, sweeps};
 use crate::sequences::Dice;
-use crate::support::{Browser, Fate, World, oracle};
+use crate::support::database::Sqlite;
+use crate::support::{Browser, Fate, World, mutant, oracle};
 
 const GRACE: &str = r#"{"grace_hours":1}"#;
 
@@ -372,59 +374,168 @@ fn a_key_that_spent_more_in_the_new_window_than_it_counted_for_lowers_its_siblin
     assert!(spent <= 10.0, "{spent}");
 }
 
-#[test]
-fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
-    let world = World::new();
-    let (_member, _) = holder(&world, None);
-    let generation = world.db.text("SELECT public_id FROM generations");
-    // These moments lie around the beginning of a Monday, and of the first of a month after it.
+/// Pairs of readings of one key, in the order in which they are stored: the second may have been made before the first.
+/// The moments lie around the beginning of a Monday, and of the first of a month after it.
+fn pairs_of_readings() -> Vec<(Spend, Spend)> {
     let moments = [
         "2026-11-29T23:10:00Z",
+        "2026-11-30T00:00:00Z",
         "2026-11-30T00:00:30Z",
         "2026-11-30T00:59:59Z",
         "2026-11-30T01:00:00Z",
         "2026-11-30T12:00:00Z",
+        "2026-12-01T00:00:00Z",
         "2026-12-01T00:00:10Z",
+        "2026-12-01T01:00:00Z",
         "2026-12-01T02:00:00Z",
     ];
     let mut dice = Dice(1);
-    let mut reading = |from: usize| {
-        let at = from + dice.below(moments.len() - from);
+    let mut reading = |moment: &str| {
         let mut figures: Vec<i64> = (0..4).map(|_| 0).collect();
         figures
             .iter_mut()
             .for_each(|f| *f = i64::try_from(dice.below(5)).unwrap());
         figures.sort_unstable();
         let amount = |n: usize| NanoUsd::from_nano(figures[n] * 1_000_000_000).unwrap();
-        let spend = Spend {
+        Spend {
             daily: amount(0),
             weekly: amount(1),
             monthly: amount(2),
             lifetime: amount(3),
-            read_at: Timestamp::parse(moments[at]).unwrap(),
-        };
-        (at, spend)
+            read_at: Timestamp::parse(moment).unwrap(),
+        }
     };
-    for _ in 0..500 {
+    let mut pairs = Vec::new();
+    for first in moments {
+        for second in moments {
+            pairs.extend((0..20).map(|_| (reading(first), reading(second))));
+        }
+    }
+    pairs
+}
+
+/// The figures of a reading, and its moment.
+fn figures(spend: &Spend) -> String {
+    let figures = [spend.daily, spend.weekly, spend.monthly, spend.lifetime];
+    let mut all = figures.map(|figure| figure.nano()).to_vec();
+    all.push(spend.read_at.secs());
+    format!("{all:?}")
+}
+
+/// What is stored after two readings. A statement may ignore a reading that is older and does not show more spend.
+fn after(first: Spend, second: Spend, ignores_old: bool) -> Spend {
+    let is_old = second.read_at < first.read_at && second.lifetime <= first.lifetime;
+    if ignores_old && is_old {
+        first
+    } else {
+        first.joined(second)
+    }
+}
+
+const STORED: &str = "SELECT json_array(usage_daily_nano, usage_weekly_nano, usage_monthly_nano, usage_lifetime_nano, usage_read_at)
+    FROM generations";
+
+#[test]
+fn figures_are_joined_in_the_database_as_they_are_in_the_domain() {
+    let world = World::new();
+    let (_member, _) = holder(&world, None);
+    let generation = world.db.text("SELECT public_id FROM generations");
+    for (first, second) in pairs_of_readings() {
         world.db.run(
             "UPDATE generations SET usage_daily_nano = NULL, usage_weekly_nano = NULL, usage_monthly_nano = NULL,
-               usage_lifetime_nano = NULL, usage_read_at = NULL",
+               usage_lifetime_nano = NULL, usage_read_at = NULL WHERE id > 0",
         );
-        let (at, first) = reading(0);
-        let (_, second) = reading(at);
         for spend in [&first, &second] {
             let tell = keycap::store::keys::refresh::record_spend(&generation, spend);
             world.run(world.db.batch(vec![tell])).unwrap().unwrap();
         }
-        let joined = first.joined(second);
-        let figures = [joined.daily, joined.weekly, joined.monthly, joined.lifetime];
-        let expected = figures.map(|figure| figure.nano().to_string()).join(" ");
-        let known = world.db.text(
-            "SELECT usage_daily_nano || ' ' || usage_weekly_nano || ' ' || usage_monthly_nano || ' ' || usage_lifetime_nano
-             FROM generations",
+        let stored = world.db.text(STORED).replace(',', ", ");
+        assert_eq!(
+            stored,
+            figures(&after(first, second, true)),
+            "{first:?} {second:?}"
         );
-        assert_eq!(known, expected, "{first:?} {second:?}");
     }
+}
+
+/// Stores both readings of each pair with a statement, one after the other, and compares what is then stored.
+fn stores_readings(sql: &keycap::ports::Sql) {
+    // A table without the rules of the real one, with one generation, in the state that the statement is for.
+    let state = match sql.text.contains("'revoking'") {
+        true => "revoking",
+        false => "disabled",
+    };
+    let connection = Sqlite::migrated();
+    connection
+        .execute_batch(
+            "CREATE TEMP TABLE generations AS SELECT * FROM main.generations WHERE 0;
+             INSERT INTO audit (change_id, target, action, actor, at) VALUES ('it', 'it', 'expired', 'test', 1)",
+        )
+        .unwrap();
+    let mut rows = (1..40).filter(|n| sql.text.contains(&format!("(chunk.value ->> {n})")));
+    let all = rows
+        .next_back()
+        .map_or(sql.parameters.len(), |last| last + 1);
+    let store = |spend: &Spend| {
+        let began = |reset: LimitReset| reset.starts(spend.read_at).secs();
+        // The names of a change and of a generation, and what `..Spend` declares.
+        let mut values = vec![json!("it"); all - 9];
+        values.extend([
+            json!(spend.daily.nano()),
+            json!(spend.weekly.nano()),
+            json!(spend.monthly.nano()),
+            json!(spend.lifetime.nano()),
+            json!(spend.read_at.secs()),
+            json!(began(LimitReset::Daily)),
+            json!(began(LimitReset::Weekly)),
+            json!(began(LimitReset::Monthly)),
+            json!(3_600),
+        ]);
+        let mut update = connection.prepare_cached(mutant::in_force(sql)).unwrap();
+        let values: Vec<rusqlite::types::Value> = if sql.for_each {
+            vec![json!([values]).to_string().into()]
+        } else {
+            let bound = |value: &serde_json::Value| match value.as_i64() {
+                Some(number) => number.into(),
+                None => String::from("it").into(),
+            };
+            values
+                .iter()
+                .map(bound)
+                .take(update.parameter_count())
+                .collect()
+        };
+        update.execute(rusqlite::params_from_iter(values)).unwrap();
+    };
+    let ignores_old = sql.text.contains(">= usage_read_at OR");
+    for (first, second) in pairs_of_readings() {
+        connection
+            .execute_batch(&format!(
+                "DELETE FROM temp.generations;
+                 INSERT INTO temp.generations (id, public_id, replaces, state) VALUES (1, 'it', 1, '{state}')"
+            ))
+            .unwrap();
+        store(&first);
+        store(&second);
+        let stored: String = connection.query_row(STORED, [], |row| row.get(0)).unwrap();
+        let expected = figures(&after(first, second, ignores_old));
+        assert_eq!(
+            stored.replace(',', ", "),
+            expected,
+            "{}: {first:?} {second:?}",
+            sql.name
+        );
+    }
+}
+
+#[test]
+fn every_statement_that_stores_a_reading_joins_it_with_the_known_one() {
+    let all = keycap::store::statements().into_iter();
+    let storing: Vec<_> = all
+        .filter(|sql| sql.text.contains("usage_lifetime_nano = MAX("))
+        .collect();
+    assert_eq!(storing.len(), 5);
+    storing.into_iter().for_each(stores_readings);
 }
 
 /// An owner's first key has spent all of its day's $5, was lowered to $1 and removed when the plan gave less for a while;

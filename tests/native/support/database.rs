@@ -393,7 +393,6 @@ pub fn run_batch(
 
 /// Runs one statement of a batch.
 pub fn run_one(transaction: &Connection, stmt: &Stmt) -> rusqlite::Result<Rows> {
-    coverage::runs(stmt.sql);
     let text = mutant::in_force(stmt.sql);
     let mut prepared = transaction.prepare_cached(text)?;
     // The text of a mutant may have fewer parameters.

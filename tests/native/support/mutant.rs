@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use keycap::ports::Sql;
 use serde_json::Value as Json;
 
+use super::coverage;
+
 enum Mutant {
     Statement {
         name: String,
@@ -32,8 +34,9 @@ static MUTANT: LazyLock<Option<Mutant>> = LazyLock::new(|| {
     Some(Mutant::Statement { name, text })
 });
 
-/// The text of a statement that is prepared.
+/// The text of a statement that a test runs.
 pub fn in_force(sql: &Sql) -> &'static str {
+    coverage::runs(sql);
     match &*MUTANT {
         Some(Mutant::Statement { name, text }) if name == sql.name => text,
         _ => sql.text,
