@@ -41,30 +41,65 @@ static LIMITLESS: Sql = Sql {
     parameters: &["most"],
 };
 
-/// Runs a statement beside bystanders, and says why they notice it.
-fn noticed(sql: &'static Sql) -> String {
+static AUDIT: Sql = Sql {
+    name: "keycap::store::tests::AUDIT",
+    text: "INSERT INTO audit (change_id, target, action, actor, at) VALUES (?1, 'it', 'recorded', 'test', 1)",
+    parameters: &["change"],
+    for_each: false,
+};
+static UNGUARDED: Sql = Sql {
+    name: "keycap::store::tests::UNGUARDED",
+    text: "UPDATE members SET signed_in_at = 1 WHERE login = 'member' AND EXISTS (SELECT 1 FROM audit WHERE change_id = ?1)",
+    parameters: &["change"],
+    for_each: false,
+};
+
+/// Runs statements beside bystanders, with the same value for each parameter, and says why the batch fails.
+fn noticed(statements: &[&'static Sql], value: &SqlValue) -> String {
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let world = World::new();
         Browser::signed_in(&world, "member");
         world.pass(1);
-        let values = sql.parameters.iter().map(|_| SqlValue::Int(100)).collect();
-        let batch = world.db.batch(vec![Stmt { sql, values }]);
+        let stmt = |sql: &&'static Sql| Stmt {
+            sql,
+            values: sql.parameters.iter().map(|_| value.clone()).collect(),
+        };
+        let batch = world.db.batch(statements.iter().map(stmt).collect());
         world.run(batch).unwrap().unwrap();
     }));
-    let why = ran.expect_err(sql.name);
+    let why = ran.expect_err("a failure");
     why.downcast_ref::<String>().unwrap().clone()
 }
 
 #[test]
 fn a_statement_that_forgets_whom_it_is_about_fails_beside_bystanders() {
-    assert!(noticed(&WIDE_UPDATE).contains("tests::WIDE_UPDATE changes so many rows"));
-    assert!(noticed(&WIDE_ANSWER).contains("tests::WIDE_ANSWER answers differently"));
-    assert!(noticed(&FOREIGN_VALUE).contains("'member'"));
+    assert!(
+        noticed(&[&WIDE_UPDATE], &SqlValue::Null)
+            .contains("tests::WIDE_UPDATE changes so many rows")
+    );
+    assert!(
+        noticed(&[&WIDE_ANSWER], &SqlValue::Null)
+            .contains("tests::WIDE_ANSWER answers differently")
+    );
+    assert!(noticed(&[&FOREIGN_VALUE], &SqlValue::Null).contains("'member'"));
 }
 
 #[test]
 fn a_statement_that_does_not_keep_to_its_limit_fails() {
-    assert!(noticed(&LIMITLESS).contains("tests::LIMITLESS does not keep to its limit"));
+    assert!(
+        noticed(&[&LIMITLESS], &SqlValue::Int(100))
+            .contains("tests::LIMITLESS does not keep to its limit")
+    );
+}
+
+#[test]
+fn a_statement_that_acts_without_the_audit_row_of_its_target_fails() {
+    let change = SqlValue::Text(String::from("chg_of_a_test"));
+    let why = noticed(&[&AUDIT, &UNGUARDED], &change);
+    assert!(
+        why.contains("tests::UNGUARDED acts without its audit row"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -5,12 +5,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use keycap::ports::{DbError, Rows, SqlValue, Stmt};
+use keycap::ports::{DbError, Rows, Stmt};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::database::{Sqlite, copy_of, dump, run_batch, run_one};
-use super::mutant;
+use super::database::{Sqlite, copy_of, dump, run_batch};
+use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
 const LISTS: [&str; 11] = [
@@ -88,7 +88,7 @@ impl Bystanders {
         result: &Result<Vec<Rows>, DbError>,
         changes: &[u64],
     ) -> bool {
-        self.try_limits(stmts);
+        probes::all(&mut self.connection, stmts);
         let (beside, changes_beside) = run_batch(&mut self.connection, stmts);
         assert_eq!(
             result.as_ref().err(),
@@ -119,39 +119,6 @@ impl Bystanders {
             }
         }
         true
-    }
-
-    /// Runs a batch with a limit of one row for each statement that takes a limit, and undoes it.
-    fn try_limits(&mut self, stmts: &[Stmt]) {
-        let takes_one = |stmt: &Stmt| stmt.sql.parameters.contains(&"most");
-        if !stmts.iter().any(takes_one) {
-            return;
-        }
-        let savepoint = self.connection.savepoint().unwrap();
-        for stmt in stmts {
-            let named = stmt.sql.parameters.iter().zip(&stmt.values);
-            let values = named.map(|(name, value)| match *name {
-                "most" => SqlValue::Int(1),
-                _ => value.clone(),
-            });
-            let limited = Stmt {
-                sql: stmt.sql,
-                values: values.collect(),
-            };
-            let Ok(rows) = run_one(&savepoint, &limited) else {
-                return;
-            };
-            let changes = match stmt.sql.text.starts_with("SELECT") {
-                true => 0,
-                false => savepoint.changes(),
-            };
-            let name = stmt.sql.short_name();
-            assert!(
-                !takes_one(stmt) || (rows.len() <= 1 && changes <= 1),
-                "{name} does not keep to its limit: {} rows, {changes} changes",
-                rows.len()
-            );
-        }
     }
 
     /// Runs what a test wrote itself. Returns false if it changes something of the

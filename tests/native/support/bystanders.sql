@@ -7,7 +7,7 @@ CREATE TEMP TABLE moment AS SELECT 1794398400 AS past, 4102444800 AS future;
 
 INSERT INTO plans (id, name, limit_nano, limit_reset, expiry_days, max_active_keys, workspace_id, guardrail_id, margin_bp, rev, created_at, change_id)
 SELECT v.column1, v.column2, v.column3, v.column4, 90, v.column5, 'bystanders-workspace', 'their-guardrail', 500, 3, past, 'chg_their_plan'
-FROM moment, (VALUES (0, 'theirs', 7000000000, 'daily', 20), (-1, 'theirs, prepaid', 9000000000000000, 'none', 1)) v;
+FROM moment, (VALUES (0, 'theirs', 7000000000, 'daily', 100), (-1, 'theirs, prepaid', 9000000000000000, 'none', 1)) v;
 
 INSERT INTO owners (id, kind, plan_id, plan_rev, prepaid_since, created_at, change_id)
 SELECT v.column1, 'member', v.column2, 4, v.column3, past, 'chg_their_plan'
@@ -37,7 +37,10 @@ CREATE TEMP TABLE theirs AS
 SELECT -column1 AS id, column2 AS owner_id, column3 AS state, column4 AS ended FROM (VALUES
   (0, 0, 'active', 0), (1, 0, 'disabled', 0), (2, 0, 'active', 0), (3, 0, 'minting', 0), (4, 0, 'verifying', 0),
   (5, 0, 'revoking', 0), (6, 0, 'stuck', 0), (7, 0, 'revoked', 1), (8, 0, 'expired', 1), (9, 0, 'void', 0),
-  (10, 0, 'active', 0), (11, -1, 'active', 0), (12, -2, 'disabled', 0), (13, -1, 'revoked', 1), (14, 0, 'reserved', 0));
+  (10, 0, 'active', 0), (11, -1, 'active', 0), (12, -2, 'disabled', 0), (13, -1, 'revoked', 1), (14, 0, 'reserved', 0),
+  -- Each of these has one hold.
+  (15, 0, 'disabled', 0), (16, 0, 'disabled', 0), (17, 0, 'disabled', 0), (18, 0, 'disabled', 0), (19, 0, 'disabled', 0), (20, 0, 'disabled', 0),
+  (21, 0, 'disabled', 0), (22, 0, 'disabled', 0), (23, 0, 'disabled', 0));
 
 INSERT INTO keys (id, public_id, owner_id, ordinal, origin, name, plan_id, own_limit_nano, upstream_limit_nano, preferred_at, created_at, ended_at, change_id)
 SELECT id, 'key_bystander' || -id, owner_id, IIF(owner_id = 0, -id, 0), 'claim', 'their key', owner_id = -1, 6000000000, 5000000000, past, past,
@@ -48,7 +51,10 @@ INSERT INTO holds (key_id, reason, actor, since, change_id)
 SELECT k.column1, r.column1, 'mem_bystander0', IIF(r.column1 = 'rotation', future, past), 'chg_their_hold'
 FROM moment, (VALUES (-1), (-8), (-12)) k, (VALUES ('owner'), ('admin'), ('offboarding'), ('leak'), ('idle'), ('budget'), ('plan'), ('switch'), ('rotation'), ('upstream')) r
 -- A key within its plan's quota loses this hold in every sweep.
-WHERE r.column1 <> 'plan' OR k.column1 = -8;
+WHERE r.column1 <> 'plan' OR k.column1 = -8
+UNION ALL SELECT column1, column2, 'mem_bystander0', IIF(column2 = 'rotation', future, past), 'chg_their_hold'
+FROM moment, (VALUES (-15, 'owner'), (-16, 'admin'), (-17, 'offboarding'), (-18, 'leak'), (-19, 'idle'), (-20, 'budget'), (-21, 'switch'),
+  (-22, 'rotation'), (-23, 'upstream'));
 
 -- The key of number 2 is in grace: its newer generation has the number -100.
 INSERT INTO generations (id, public_id, key_id, owner_id, slot, replaces, state, op_nonce, upstream_name, upstream_hash, secret_sha256, label,

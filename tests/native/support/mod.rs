@@ -12,6 +12,7 @@ pub mod effects;
 pub mod kv;
 pub mod mutant;
 pub mod oracle;
+pub mod probes;
 pub mod schema;
 pub mod upstream;
 pub mod world;
