@@ -25,8 +25,10 @@ export const mutants = [
   ]),
 
   // ------------------------------------------------------------------------------------------ other statements
-  ...inFile("src/store/keys/generations.rs", [
+  ...inFile("src/store/keys/expiries.rs", [
     ["a key is closed five minutes after its expiry", "const EXPIRES_AFTER_SECS: i64 = 300;", "const EXPIRES_AFTER_SECS: i64 = 0;"],
+  ]),
+  ...inFile("src/store/keys/generations.rs", [
     ["more than fifty workspaces are walked", "const WORKSPACES: i64 = 1_000;", "const WORKSPACES: i64 = 50;"],
   ]),
   ...inFile("src/store/keys/holds.rs", [
@@ -206,6 +208,7 @@ export const mutants = [
 
   // ------------------------------------------------------------------------------- what owners and admins do with keys
   ...inFile("src/app/keys.rs", [
+    ["a slow reading does not keep a key from being disabled", "upstream_changes::is_held_already(app, hash, session.member.as_str(), Look::Brief).await", "upstream_changes::is_held_already(app, hash, session.member.as_str(), Look::Needed).await"],
     ["the owner's disable and enable do not undo what someone else disabled", "        if switch == Switch::Off && is_held_already", "        if switch == Switch::On && is_held_already"],
     ["an enable that is refused is answered as refused", "    if disabled == Some(false) && !lifted && card.holds.iter()", "    if disabled == Some(false) && lifted && card.holds.iter()"],
     ["a hold that was lifted beside the hold leak is not a refusal", "disabled == Some(false) && !lifted && card", "disabled == Some(false) && card"],
@@ -257,20 +260,25 @@ export const mutants = [
     ["a delete without an answer is not recorded", "\n        UpstreamReply::Unknown => return retry_later(app, run, due, counts).await,", "        UpstreamReply::Unknown => true,"],
   ]),
   ...inFile("src/jobs/sweep/due.rs", [
-    ["a row that waits since an outage is tried in the next run if the first run could not record it", "    counts.back_off_left = ended.is_err();\n", ""],
+    ["a row that waits since an outage is tried in the next run if the first run could not record it", "    counts.note(|counts| counts.back_off_left = ended.is_err());\n", ""],
     ["an error of the database about one row concerns that row only", "Err(Halt::Storage(error)) if error != DbError::Unknown =>", "Err(Halt::Storage(error)) if error == DbError::Broken =>"],
     ["a delete with an unknown outcome does not prove that the key is gone", "\n        UpstreamReply::Missing\n        | UpstreamReply::Unknown\n        | UpstreamReply::Refused(UpstreamRefusal::Rejected)\n            if due.delivered", "\n        UpstreamReply::Unknown => crate::domain::key::purge::Removed::Deleted,\n        UpstreamReply::Missing | UpstreamReply::Refused(UpstreamRefusal::Rejected)\n            if due.delivered"],
     ["a key that may be enabled is tried in every run", "            return failed(app, run, due, FIRST_WAIT_SECS, counts).await;", "            return retry_later(app, run, due, counts).await;"],
-    ["a postponed row waits no longer once a change is answered", "    if counts.writes == 0 && run.begun.writes_failed {", "    if false {"],
+    ["a postponed row waits no longer once a change is answered", "    if is_first && run.begun.writes_failed {", "    if is_first && false {"],
     ["the spend of an expired key is read before it is closed", "Reply::Is(spend) => spend.read_at(run.now),", "Reply::Is(spend) => spend.read_at(run.now).filter(|_| false),"],
     ["spend that cannot be read is read again", "Reply::Unknown if due.attempts < READS_OF_SPEND => {", "Reply::Unknown if due.attempts < 0 => {"],
     ["each failed revoke waits longer", "FIRST_WAIT_SECS.saturating_mul(2_i64.saturating_pow(doubled))", "FIRST_WAIT_SECS.saturating_mul(1_i64.saturating_pow(doubled))"],
     ["a revoke that failed six times is stuck and reported", "    if attempts == GIVE_UP_AFTER\n", "    if attempts < 0\n"],
     ["a refused row waits while other rows are tried", "    postpone(app, run, due, due.attempts, FIRST_WAIT_SECS, counts).await?;\n    counts.refusal(refused)", "    counts.refusal(refused)"],
   ]),
+  ...inFile("src/jobs/sweep/rows.rs", [
+    ["a hold that is set and lifted does not undo what someone else disabled", "if let (Switch::Off, Some(looks)) = (switch, looks) {", "if let (Switch::On, Some(looks)) = (switch, looks) {"],
+    ["revokes come before caps", "\n    Step::Revoke,\n    Step::Expire,", "\n    Step::Cap,\n    Step::Revoke,\n    Step::Expire,"],
+  ]),
+  ...inFile("src/jobs/sweep/looks.rs", [
+    ["a key that is on no page of the list is read before it is disabled", "            None if self.reads.get() > 0 => {", "            None if self.reads.get() > 9_999 => {"],
+  ]),
   ...inFile("src/jobs/sweep/switches.rs", [
-    ["a hold that is set and lifted does not undo what someone else disabled", "    if looks && switch == Switch::Off {", "    if looks && switch == Switch::On {"],
-    ["a key that is on no page of the list is read before it is disabled", "unseen.into_iter().take(reads)", "unseen.into_iter().take(0)"],
     ["a switch whose answer was lost is tried in every run", "            return retry_next_run(app, run, due, counts).await;", "            return retry_later(app, run, due, counts).await;"],
   ]),
   ...inFile("src/app/runs.rs", [
@@ -285,7 +293,7 @@ export const mutants = [
     ["a twin is deleted only if the recorded key exists", "Verdict::DeleteTwin => has_its_own(app, &row).await,", "Verdict::DeleteTwin => has_its_own(app, &row).await || true,"],
     ["a marker is looked up once more before it is disabled", "    if strays::by_name(&*app.db, key.name()).await?.is_some() {", "    if strays::by_name(&*app.db, key.name()).await?.is_some() && key.hash.is_empty() {"],
     ["a stray whose delete has an unknown outcome is not forgotten", "\n        UpstreamReply::Is(()) | UpstreamReply::Missing => {}\n        ", "        UpstreamReply::Is(()) | UpstreamReply::Missing | UpstreamReply::Unknown => {}\n"],
-    ["a marker that could not be disabled is not forgotten", "UpstreamReply::Missing | UpstreamReply::Unknown => {\n            counts.errors = counts.errors.saturating_add(1)\n        }", "UpstreamReply::Missing | UpstreamReply::Unknown => {}"],
+    ["a marker that could not be disabled is not forgotten", "        UpstreamReply::Missing | UpstreamReply::Unknown => counts.one(|counts| &mut counts.errors),", "        UpstreamReply::Missing | UpstreamReply::Unknown => {}"],
   ]),
   ...inFile("src/jobs/sweep.rs", [
     ["nothing is concluded from the answers of another account", "        return Err(halt);\n    }\n    // The rows get", "    }\n    // The rows get"],
@@ -293,7 +301,6 @@ export const mutants = [
     ["a sweep remembers where the audit ended", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
     ["a held key is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::DisableOnly]", "[Step::DisableOnly]"],
     ["a key that is to be revoked is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::DisableOnly]", "[Step::Switch(Switch::Off)]"],
-    ["revokes come before caps", "\n    Step::Revoke,\n    Step::Expire,", "    Step::Cap,\n    Step::Revoke,\n    Step::Expire,"],
     ["only a run without errors moves the start of the look-back", "Ok(()) if counts.errors > 0 =>", "Ok(()) if counts.errors > 9_999 =>"],
     ["absence requires the whole list", "back_to: (!place.unsettled).then(|| walk::look_back(run)),", "back_to: Some(walk::look_back(run)),"],
     ["only a walk that reached the end concludes absence", "    if end == End::Empty {\n        let began", "    if end != End::Broken {\n        let began"],
@@ -413,7 +420,6 @@ export const mutants = [
     ["a key that is enabled after its end is a drift", "    if ended && !off && !wanted.switch_in_flight {", "    if false && ended {"],
   ]),
   ...inFile("src/app/sync/upstream_changes.rs", [
-    ["a slow reading does not keep a key from being disabled", "check(app, hash, actor, Look::Brief).await;", "check(app, hash, actor, Look::Needed).await;"],
     ["a dry run corrects nothing", "let applied = acts && apply(", "let applied = apply("],
     ["a change by keycap between two readings of the row stops the conclusion", "    if row != before {", "    if false {"],
   ]),
