@@ -98,7 +98,7 @@ const OURS = [
   "holds.key_id", "holds.actor", "holds.change_id",
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
   "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
-  "generations.missing_since", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at", "generations.guardrail_list_offset",
+  "generations.missing_since", "generations.held", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at", "generations.guardrail_list_offset",
   "daily_uses.owner_id",
   "audit.change_id",
   "idempotency_keys.owner_id", "idempotency_keys.key_sha256", "idempotency_keys.request_sha256", "idempotency_keys.nonce", "idempotency_keys.seed", "idempotency_keys.taken_at",
