@@ -109,7 +109,7 @@ async function nodeTests(folder, words) {
   try {
     const tap = join(results, "tap");
     const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap", `--test-reporter-destination=${tap}`];
-    const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", "--test", "--test-force-exit", "--test-concurrency=3", ...reporters, ...files], {
+    const { code } = await finish(node, ["--disable-warning=ExperimentalWarning", "--test", "--test-force-exit", "--test-concurrency=5", ...reporters, ...files], {
       cwd: root,
       env: { SANDBOX_BIN: made.sandbox, ...(shared ? { KEYCAP_BROWSER: shared.wsEndpoint() } : {}) },
       show: true,

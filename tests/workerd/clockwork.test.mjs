@@ -7,7 +7,7 @@ import { Deployment, SCALE, TEN_MINUTES } from "./support.mjs";
 
 /** How much later OpenRouter's answers come. */
 const LATENCY_MS = 100;
-const KEYS = SCALE > 1 ? 10_000 : 250;
+const KEYS = SCALE > 1 ? 10_000 : 200;
 /** The most statements of D1 for a hundred keys. */
 const STATEMENTS = 12;
 /** How long a hundred keys may take: 10,000 in five minutes. */
