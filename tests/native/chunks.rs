@@ -153,3 +153,35 @@ fn a_run_on_the_free_plan_never_takes_more_than_fifty_statements_or_calls_and_th
     println!("counted: {runs} runs on the free plan for 60 keys");
     oracle::always(&world);
 }
+
+#[test]
+fn a_key_that_must_be_disabled_meanwhile_does_not_wait_for_the_limits() {
+    let world = holders(201);
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"2"}"#);
+    world.pass(TEN_MINUTES);
+    // The hold is set by hand, on a key that bystanders do not have.
+    world.db.leave_bystanders();
+    let database = world.db.clone();
+    world.effects.plan(&[]);
+    world.effects.between(Some(Box::new(move |name| {
+        if name.ends_with("caps::TAKE") {
+            database.run(
+                "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'key_t', 'disabled', 't', 1) ON CONFLICT DO NOTHING;
+                 INSERT INTO holds (key_id, reason, actor, since, change_id) SELECT MIN(id), 'admin', 't', 1, 't' FROM keys WHERE true ON CONFLICT DO NOTHING",
+            );
+        }
+    })));
+    assert!(world.sweep());
+    let names = world.effects.names();
+    let places = |of: &str| -> Vec<usize> {
+        let all = names.iter().enumerate();
+        let found = all.filter(|(_, name)| name.ends_with(of));
+        found.map(|(place, _)| place).collect()
+    };
+    let (limits, disabled) = (places("caps::TAKE"), places("holds::WANTED"));
+    assert_eq!(limits.len(), 2, "two chunks");
+    assert!(
+        disabled[0] > limits[0] && disabled[0] < limits[1],
+        "{limits:?} {disabled:?}"
+    );
+}
