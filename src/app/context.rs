@@ -43,6 +43,7 @@ impl App {
             log: &*self.log,
             management_key: self.config.management_key.as_ref(),
             bases: &self.config.upstreams,
+            send_by: None,
         }
     }
 

@@ -57,6 +57,9 @@ pub struct Call {
     pub body: Option<String>,
     /// The deadline for the whole exchange, including the body, in milliseconds.
     pub deadline_ms: u32,
+    /// When it is too late to send the call, if that matters: what it changes was marked as in flight, and counts as such
+    /// for some minutes only.
+    pub send_by: Option<Timestamp>,
     /// The most bytes of a body that are accepted. A longer body makes the outcome unknown.
     pub max_bytes: usize,
 }

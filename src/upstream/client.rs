@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::domain::key::secret::Secret;
+use crate::domain::time::Timestamp;
 use crate::ports::json::members::read_typed;
 use crate::ports::json::parse;
 use crate::ports::upstreams::Upstreams;
@@ -33,6 +34,19 @@ pub struct UpstreamClient<'a> {
     /// Without the management key, no call goes to OpenRouter.
     pub management_key: Option<&'a Secret>,
     pub bases: &'a Upstreams,
+    /// When it is too late to send a call, for calls whose change was marked as in flight.
+    pub send_by: Option<Timestamp>,
+}
+
+impl UpstreamClient<'_> {
+    /// The same client for calls whose change was marked as in flight: none of them is sent after this moment.
+    #[must_use]
+    pub const fn sending_by(self, moment: Timestamp) -> Self {
+        Self {
+            send_by: Some(moment),
+            ..self
+        }
+    }
 }
 
 /// A call to `path` below `base`, still without a credential. `path` begins with a slash, and all of it is written by
@@ -49,6 +63,7 @@ pub fn call(method: &'static str, base: &Url, path: &str) -> Option<Call> {
         ],
         body: None,
         deadline_ms: READ_DEADLINE_MS,
+        send_by: None,
         max_bytes: MAX_BYTES,
     })
 }

@@ -1,5 +1,9 @@
 //! Many keys at once: how many statements and calls a run takes for them, and what the trouble of one means for the others.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use crate::caps::admin;
@@ -184,4 +188,37 @@ fn a_key_that_must_be_disabled_meanwhile_does_not_wait_for_the_limits() {
         disabled[0] > limits[0] && disabled[0] < limits[1],
         "{limits:?} {disabled:?}"
     );
+}
+
+#[test]
+fn a_limit_that_waited_long_for_the_rest_of_its_chunk_is_left_to_the_next_run() {
+    let world = holders(12);
+    admin(&world, "PATCH", DEFAULT, r#"{"limit_usd":"2"}"#);
+    world.pass(TEN_MINUTES);
+    let busy = json!({ "times": 1, "retry_after": 20 });
+    world.add_fault("openrouter.keys.update", "rate_limited", busy);
+    let clock = world.now_ms.clone();
+    // A key is marked once it was read. Then it waits until all of them were, and until OpenRouter is ready.
+    let waits = Rc::new(RefCell::new(Vec::new()));
+    let (noted, mut marked) = (Rc::clone(&waits), HashMap::new());
+    world.effects.between(Some(Box::new(move |name| {
+        let Some((call, hash)) = name.split_once("/openrouter/api/v1/keys/") else {
+            return;
+        };
+        if call == "http GET " {
+            clock.set(clock.get() + 4_500);
+            marked.insert(hash.to_owned(), clock.get());
+        } else if let Some(marked_at) = marked.get(hash) {
+            noted.borrow_mut().push(clock.get() - marked_at);
+            clock.set(clock.get() + 1_000);
+        }
+    })));
+    assert!(world.sweep());
+    world.effects.between(None);
+    let waits = waits.take();
+    assert!((2..12).contains(&waits.len()), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= 60_999), "{waits:?}");
+    let later = swept(&world);
+    assert_eq!(limits(&world), [2.0; 12], "{later}");
+    oracle::settled(&world);
 }

@@ -7,6 +7,7 @@ use std::task::Poll;
 use crate::app::chunk::shared::Shared;
 use crate::app::context::App;
 use crate::domain::key::generation::SEND_WITHIN_SECS;
+use crate::domain::time::Timestamp;
 use crate::ports::{Call, Clock, HttpClient, LocalFuture, Outcome};
 
 /// The number of calls that run at once. An invocation may have six connections open. Source: the limits in Cloudflare's
@@ -53,6 +54,14 @@ impl Lanes {
         Lane(&self.shared)
     }
 
+    /// When it is too late to send a call. One that says nothing of this waits as long as any other may, so that a chunk
+    /// ends in time even if a service answers slowly.
+    fn send_by(&self, call: &Call) -> Timestamp {
+        let gathered_at = self.shared.gathered_at.get();
+        call.send_by
+            .unwrap_or_else(|| gathered_at.plus(SEND_WITHIN_SECS))
+    }
+
     /// Counts refusals in a row that concern the credential, or all calls.
     fn noted(&self, outcome: Outcome) -> Outcome {
         let mut refused = self.shared.refused.borrow_mut();
@@ -90,8 +99,7 @@ impl HttpClient for Lanes {
             let mut waits = 0_u32;
             loop {
                 let lane = self.lane().await;
-                // What was marked as in flight counts as such for some minutes only.
-                if self.clock.now() > self.shared.gathered_at.get().plus(SEND_WITHIN_SECS) {
+                if self.clock.now() > self.send_by(&call) {
                     return Outcome::Unknown;
                 }
                 if let (REFUSALS.., Some(refusal)) = &*self.shared.refused.borrow() {

@@ -19,7 +19,7 @@ pub struct Waiting {
 pub struct Shared {
     /// The batches of rows that wait for the others to ask too.
     pub waiting: RefCell<Vec<Waiting>>,
-    /// When the last batches were sent to the database: what was marked as in flight then is in flight since then.
+    /// When the last batches were sent to the database.
     pub gathered_at: Cell<Timestamp>,
     /// The calls that are running now.
     pub calls: Cell<usize>,

@@ -13,6 +13,7 @@ use crate::store::budget::caps::Basis;
 use crate::store::keys::due::Due;
 use crate::store::keys::guardrails as rows;
 use crate::store::keys::guardrails::PendingGuardrail;
+use crate::upstream::client::UpstreamClient;
 use crate::upstream::openrouter::guardrails::{
     AssignmentChange, AssignmentSearch, change, of_key, read,
 };
@@ -60,10 +61,10 @@ pub async fn follow(
     let Some(in_flight) = rows::mark_in_flight(&*app.db, &pending, asked).await? else {
         return Ok(UpstreamReply::Unknown);
     };
-    if switch::is_late(app, asked) {
+    let Some(upstream) = switch::in_time(app, asked) else {
         return Ok(UpstreamReply::Unknown);
-    }
-    let sent = match send(app, basis, hash).await {
+    };
+    let sent = match send(&upstream, basis, hash).await {
         // Either the guardrail or the key does not exist.
         UpstreamReply::Missing => match openrouter::read_key(&app.upstream(), hash).await {
             UpstreamReply::Missing => {
@@ -93,11 +94,11 @@ pub async fn follow(
 /// Sends the change. OpenRouter reports no change for a guardrail that is assigned already; then its list of
 /// assignments decides. To remove a guardrail, we remove the one on record. If another one may be in force, we first
 /// assign the recorded one, which replaces it. If none is on record, the list decides.
-async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
+async fn send(upstream: &UpstreamClient<'_>, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
     let (wanted, recorded) = (basis.guardrail_wanted.as_deref(), &basis.guardrail_id);
     let may_be_in_force = recorded.as_deref().filter(|_| basis.guardrail_sent);
     let reply = match wanted.or(may_be_in_force) {
-        Some(guardrail) => change(&app.upstream(), AssignmentChange::Assign, guardrail, hash).await,
+        Some(guardrail) => change(upstream, AssignmentChange::Assign, guardrail, hash).await,
         None if basis.guardrail_sent => UpstreamReply::Missing,
         None => UpstreamReply::Is(0),
     };
@@ -106,7 +107,7 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         UpstreamReply::Is(_) if wanted.is_none() => recorded.clone(),
         UpstreamReply::Missing if wanted.is_some() => return UpstreamReply::Missing,
         UpstreamReply::Is(_) | UpstreamReply::Missing => {
-            match of_key(&app.upstream(), wanted, hash, basis.guardrail_list_offset).await {
+            match of_key(upstream, wanted, hash, basis.guardrail_list_offset).await {
                 UpstreamReply::Is(AssignmentSearch::Has(has)) => has,
                 UpstreamReply::Is(AssignmentSearch::GoesOn(offset)) => {
                     return UpstreamReply::Is(Sent::ListGoesOn(offset));
@@ -120,9 +121,9 @@ async fn send(app: &App, basis: &Basis, hash: &str) -> UpstreamReply<Sent> {
         (Some(has), Some(wanted)) if has == wanted => UpstreamReply::Is(Sent::Confirmed),
         (None, None) => UpstreamReply::Is(Sent::Confirmed),
         (Some(has), None) => {
-            match change(&app.upstream(), AssignmentChange::Release, &has, hash).await {
+            match change(upstream, AssignmentChange::Release, &has, hash).await {
                 // The guardrail was deleted and restricts nobody any more. The key itself must still exist.
-                UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)
+                UpstreamReply::Missing => openrouter::read_key(upstream, hash)
                     .await
                     .map(|_| Sent::Confirmed),
                 other => other.map(|_| Sent::Confirmed),

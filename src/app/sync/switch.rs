@@ -19,6 +19,7 @@ use crate::store::budget::limits::{self, Agreed};
 use crate::store::keys::due::Due;
 use crate::store::keys::generations;
 use crate::store::keys::holds::{self, PendingSwitch, Switch, SwitchInFlight};
+use crate::upstream::client::UpstreamClient;
 use crate::upstream::openrouter::{self, Done, UpstreamRefusal, UpstreamReply};
 
 /// After this many failed attempts to read what a key has spent, the key is deleted without that figure.
@@ -68,13 +69,13 @@ pub async fn switch_and_read(
     let Some(in_flight) = holds::mark_in_flight(&*app.db, &pending, asked).await? else {
         return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));
     };
-    if is_late(app, asked) {
+    let Some(upstream) = in_time(app, asked) else {
         return Ok(UpstreamReply::Unknown);
-    }
+    };
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
-    let answer = openrouter::switch_key(&app.upstream(), hash, switch == Switch::Off).await;
+    let answer = openrouter::switch_key(&upstream, hash, switch == Switch::Off).await;
     let answer = absence::judge(app, due, answer, actor).await?;
     let is_gone = matches!(answer, UpstreamReply::Missing);
     let (in_flight, spent) = match answer {
@@ -99,9 +100,11 @@ pub async fn switch_and_read(
     Ok(UpstreamReply::Is((switched, spent)))
 }
 
-/// Answers whether writing the change down, begun at `asked`, took too long for it to be sent.
-pub fn is_late(app: &App, asked: Timestamp) -> bool {
-    app.now() > asked.plus(SEND_WITHIN_SECS)
+/// The client for calls whose change was marked as in flight since `asked`. Returns `None` if writing that down took too
+/// long for it to be sent.
+pub fn in_time(app: &App, asked: Timestamp) -> Option<UpstreamClient<'_>> {
+    let send_by = asked.plus(SEND_WITHIN_SECS);
+    (app.now() <= send_by).then(|| app.upstream().sending_by(send_by))
 }
 
 /// Gives a key another limit in the same window: a lower one, whatever its siblings do. It returns what the key had
@@ -147,9 +150,9 @@ async fn send_limit(
     let Some(in_flight) = limits::mark_in_flight(&*app.db, &pending, asked).await? else {
         return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));
     };
-    if is_late(app, asked) {
+    let Some(upstream) = in_time(app, asked) else {
         return Ok(UpstreamReply::Unknown);
-    }
+    };
     let Some(hash) = due.upstream_hash.as_deref() else {
         return Ok(UpstreamReply::Unknown);
     };
@@ -157,7 +160,7 @@ async fn send_limit(
     // An earlier limit that is still in flight may have changed the window as well.
     let is_known = limit_reset == in_flight.limit_reset && !in_flight.is_of_another();
     let changed = (!is_known).then_some(limit_reset);
-    let answer = openrouter::limit_key(&app.upstream(), hash, limit, changed).await;
+    let answer = openrouter::limit_key(&upstream, hash, limit, changed).await;
     let body = match absence::judge(app, due, answer, actor).await? {
         UpstreamReply::Is(body) => body,
         other => return Ok(other.map(|_| (SwitchOutcome::Overtaken, None))),

@@ -152,7 +152,8 @@ pub(crate) fn management(
     path: &str,
 ) -> Option<Call> {
     let key = upstream.management_key?;
-    let call = client::call(method, &upstream.bases.openrouter_api, path)?;
+    let mut call = client::call(method, &upstream.bases.openrouter_api, path)?;
+    call.send_by = upstream.send_by;
     Some(call.header("authorization", format!("Bearer {}", key.expose())))
 }
 
