@@ -19,8 +19,8 @@ pub enum Purpose {
     RateLimit,
     /// Hashes the identity of a member who leaves, so that the person is recognised when they come back.
     LeftMember,
-    /// Seals the place where a page of a member's export begins.
-    ExportCursor,
+    /// Seals the place where a page of a member's export or history begins.
+    PageCursor,
 }
 
 impl Purpose {
@@ -30,7 +30,7 @@ impl Purpose {
             Self::SignInAttempt => b"keycap sign-in attempt v1",
             Self::RateLimit => b"keycap rate limit v1",
             Self::LeftMember => b"keycap left member v1",
-            Self::ExportCursor => b"keycap export cursor v1",
+            Self::PageCursor => b"keycap page cursor v1",
         }
     }
 }
@@ -45,7 +45,7 @@ pub struct Keyring {
     sign_in_attempt: Vec<Key>,
     rate_limit: Vec<Key>,
     left_member: Vec<Key>,
-    export_cursor: Vec<Key>,
+    page_cursor: Vec<Key>,
 }
 
 impl Keyring {
@@ -57,7 +57,7 @@ impl Keyring {
             sign_in_attempt: keys(Purpose::SignInAttempt),
             rate_limit: keys(Purpose::RateLimit),
             left_member: keys(Purpose::LeftMember),
-            export_cursor: keys(Purpose::ExportCursor),
+            page_cursor: keys(Purpose::PageCursor),
         }
     }
 
@@ -72,7 +72,7 @@ impl Keyring {
             Purpose::SignInAttempt => &self.sign_in_attempt,
             Purpose::RateLimit => &self.rate_limit,
             Purpose::LeftMember => &self.left_member,
-            Purpose::ExportCursor => &self.export_cursor,
+            Purpose::PageCursor => &self.page_cursor,
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
             Purpose::SignInAttempt,
             Purpose::RateLimit,
             Purpose::LeftMember,
-            Purpose::ExportCursor,
+            Purpose::PageCursor,
         ];
         let mut all: Vec<[u8; 32]> = purposes
             .iter()

@@ -13,6 +13,7 @@ use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::stray;
 use crate::domain::money::NanoUsd;
+use crate::domain::people::history;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request;
 use crate::domain::policy::switches;
@@ -146,6 +147,8 @@ same_form!(
     GenerationState,
     Status,
     stray::MarkedRow,
+    history::HistoryActor,
+    history::HistoryEvent,
     request::RequestKind,
     request::RequestState,
     switches::Minting,

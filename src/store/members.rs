@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod export;
 pub mod exported;
+pub mod history;
 pub mod offboard;
 pub mod requests;
 pub mod roster;

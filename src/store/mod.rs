@@ -54,6 +54,7 @@ use crate::store::keys::successors;
 use crate::store::keys::upstream_holds;
 use crate::store::members::blocks;
 use crate::store::members::export;
+use crate::store::members::history;
 use crate::store::members::offboard;
 use crate::store::members::requests;
 use crate::store::members::roster;
@@ -85,6 +86,7 @@ pub fn statements() -> Vec<&'static Sql> {
         expiries::STATEMENTS,
         generations::STATEMENTS,
         guardrails::STATEMENTS,
+        history::STATEMENTS,
         holds::STATEMENTS,
         idempotency::STATEMENTS,
         retained::STATEMENTS,

@@ -83,6 +83,8 @@ const SAID = {
   "audit.action": "what was changed and when",
   "audit.before": "what was changed and when",
   "audit.after": "what was changed and when",
+  "audit.before_nano": "what was changed and when",
+  "audit.after_nano": "what was changed and when",
   "audit.at": "what was changed and when",
   "audit.target": "by number, without a name or login",
   "audit.actor": "by number, without a name or login",

@@ -58,6 +58,8 @@ pub fn tell(world: &World) {
         assert_eq!(member.patch(&own, body).status, 200);
     }
     an_answer_is_lost(world, &member, &own);
+    member.get(&format!("{own}/history"));
+    member.get("/api/v1/me/history");
     rotations(world, &member, &own);
     let removed = world.usable()[0].hash.clone();
     assert_eq!(member.delete(&own).status, 200);

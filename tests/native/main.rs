@@ -39,6 +39,7 @@ mod grace;
 mod grid;
 mod guardrails;
 mod guards;
+mod history;
 mod idempotency;
 mod later_migrations;
 mod leave;

@@ -2,15 +2,12 @@
 
 use serde::Deserialize;
 
-use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::membership;
-use crate::crypto::keyring::Purpose;
-use crate::crypto::seal;
+use crate::http::api::cursor;
 use crate::http::auth::signed_out;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::ports::json;
 use crate::store::members;
 use crate::store::members::export as store_export;
 use crate::store::members::export::ExportPosition;
@@ -21,33 +18,17 @@ pub async fn export(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let app = &*context.app;
     let name = format!("export {}", session.member);
-    let from = match context.query("after") {
-        None => ExportPosition::first(),
-        Some(after) => {
-            let keys = app.keyring.keys(Purpose::ExportCursor);
-            let opened = seal::open(keys, &name, &after);
-            opened
-                .and_then(|plain| json::read(&plain))
-                .ok_or(Error::BadRequest {
-                    detail: "after must be the value of next on the previous page.",
-                })?
-        }
-    };
+    let from = cursor::opened(&context, &name)?;
+    let from = from.unwrap_or_else(ExportPosition::first);
     let (_, rows) =
         members::signed_in(&*app.db, &session, store_export::page(&session, &from)).await?;
     let (mut page, next) = store_export::read_page(&rows, &from)?;
-    let next = next.map(|next| sealed(app, &name, &next)).transpose()?;
+    let next = next
+        .map(|next| cursor::sealed(app, &name, &next))
+        .transpose()?;
     page.next = next;
     let file = String::from("attachment; filename=\"keycap-export.json\"");
     Ok(Reply::json(200, &page)?.header("content-disposition", file))
-}
-
-/// Seals a position: it contains our own row numbers, which say how much happens here, and nobody else may read them.
-fn sealed(app: &App, name: &str, next: &ExportPosition) -> Result<String, Error> {
-    let key = app.keyring.newest(Purpose::ExportCursor);
-    let plain = serde_json::to_vec(next).map_err(|_| Error::Internal)?;
-    let sealed = seal::seal(key.ok_or(Error::Internal)?, name, &plain, &*app.random)?;
-    Ok(sealed)
 }
 
 /// The member confirms with their own login.

@@ -70,6 +70,7 @@ pub const MEMBER_HEADER: &str = "x-keycap-member";
 
 pub type Handler = fn(Context) -> LocalFuture<'static, Result<Reply, Error>>;
 
+#[derive(Clone, Copy)]
 pub struct Route {
     pub method: Method,
     pub path: &'static str,
@@ -222,6 +223,8 @@ pub fn allowed(routes: &[Route], path: &str) -> String {
 
 /// The most bytes of a small JSON body.
 pub const SMALL: usize = 1_024;
+/// The most bytes of a body with a note: 500 characters, each as long as JSON can make it.
+pub const NOTE: usize = 8_192;
 
 pub const fn keys_page(config: &Config) -> bool {
     config.keys_page

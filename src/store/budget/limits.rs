@@ -31,9 +31,10 @@ statements! {
         WHERE public_id = :generation AND state IN ('active', 'disabled')
           AND (:stamp IS NULL OR ", stamp!("generations.owner_id"), " = :stamp)");
 
-    CONFIRMED_GUARD { change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String } for each =
-        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, n.public_id, 'cap_changed', :actor, n.state, n.state, :now
+    CONFIRMED_GUARD {
+        change: PublicId, actor: String, limit: NanoUsd, now: Timestamp, generation: String, nonce: String,
+    } for each = "INSERT INTO audit (change_id, target, action, actor, before, after, before_nano, after_nano, at)
+        SELECT :change, n.public_id, 'cap_changed', :actor, n.state, n.state, n.limit_nano, :limit, :now
         FROM json_each(:rows) chunk JOIN generations n ON n.public_id = :generation
         WHERE n.state IN ('active', 'disabled') AND n.op_nonce = :nonce
         ON CONFLICT DO NOTHING";
@@ -164,6 +165,7 @@ pub fn settle(
         stmt!(CONFIRMED_GUARD {
             change,
             actor,
+            limit: pending.limit,
             now,
             generation,
             nonce,

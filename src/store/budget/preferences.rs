@@ -18,8 +18,9 @@ statements! {
     OWN_LIMIT_GUARD {
         change: PublicId, key: String, now: Timestamp, member: PublicId, epoch: i64, own_limits_a_day: i64,
         own_limit: Option<NanoUsd>,
-    } = concat!("INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :key, 'own_limit_set', k.member, :now
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, before_nano, after_nano, at)
+        SELECT :change, :key, 'own_limit_set', k.member,
+          (SELECT y.own_limit_nano FROM keys y WHERE y.id = k.key_id), :own_limit, :now
         FROM own_keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE k.key = :key AND k.member = :member AND k.epoch = :epoch
           AND (SELECT s.pause_until FROM settings s) <= :now

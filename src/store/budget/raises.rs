@@ -17,9 +17,9 @@ use crate::store::query::read;
 use crate::store::query::rows_of;
 
 statements! {
-    RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64 } =
-        "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :key, 'limit_raised', a.member, :now
+    RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64, amount: NanoUsd } =
+        "INSERT INTO audit (change_id, target, action, actor, after_nano, at)
+        SELECT :change, :key, 'limit_raised', a.member, :amount, :now
         FROM current_sessions a JOIN keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE a.member = :actor AND a.epoch = :epoch
           AND k.public_id = :key AND k.ended_at IS NULL AND p.limit_reset <> 'none'
@@ -32,8 +32,8 @@ statements! {
         ON CONFLICT DO NOTHING");
 
     END_RAISE_GUARD { change: PublicId, key: String, now: Timestamp, actor: PublicId, epoch: i64, raise: String } =
-        "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :key, 'raise_ended', a.member, :now
+        "INSERT INTO audit (change_id, target, action, actor, before_nano, at)
+        SELECT :change, :key, 'raise_ended', a.member, r.amount_nano, :now
         FROM current_sessions a JOIN raises r
         WHERE a.member = :actor AND a.epoch = :epoch
           AND r.public_id = :raise AND (r.until IS NULL OR r.until > :now)
@@ -126,6 +126,7 @@ pub async fn raise(
             now: by.now,
             actor: admin,
             epoch: by.session.epoch,
+            amount,
         }),
         // The raise begins a second ago, so that it is in force in this second and can still be ended within this second.
         stmt!(RAISE {

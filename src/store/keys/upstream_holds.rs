@@ -54,8 +54,9 @@ statements! {
 
     LIMIT_GUARD {
         change: PublicId, actor: String, now: Timestamp, generation: String, nonce: String, limit: NanoUsd,
-    } = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, k.public_id, 'upstream_limit_kept', :actor, :now FROM generations n JOIN keys k ON k.id = n.key_id
+    } = "INSERT INTO audit (change_id, target, action, actor, before_nano, after_nano, at)
+        SELECT :change, k.public_id, 'upstream_limit_kept', :actor, n.limit_nano, :limit, :now
+        FROM generations n JOIN keys k ON k.id = n.key_id
         WHERE n.public_id = :generation AND n.op_nonce = :nonce AND n.state IN ('active', 'disabled')
           AND n.switch_doubted_at IS NULL AND n.limit_sent_at IS NULL AND n.limit_nano > :limit
         ON CONFLICT DO NOTHING";

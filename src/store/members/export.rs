@@ -67,7 +67,7 @@ statements! {
     CHANGES { member: PublicId, position: i64, most: i64 } =
         "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
           'by', CASE WHEN u.actor = :member THEN 'member' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE u.actor END,
-          'before', u.before, 'after', u.after, 'happened_at', u.at)
+          'before', u.before, 'after', u.after, 'before_usd', u.before_nano, 'after_usd', u.after_nano, 'happened_at', u.at)
         FROM audit u WHERE u.target IN (
             SELECT :member
             UNION ALL SELECT k.public_id FROM members m JOIN keys k ON k.owner_id = m.owner_id

@@ -125,6 +125,9 @@ from_json! {
         pub by: String,
         pub before: Option<String>,
         pub after: Option<String>,
+        /// The amount before a change of a limit, and after it; of a raise, its own amount.
+        pub before_usd: Option<NanoUsd>,
+        pub after_usd: Option<NanoUsd>,
         pub happened_at: Timestamp,
     }
 }
