@@ -211,9 +211,11 @@ async fn settle(
                     .collect(),
                 ended: false,
                 missing: false,
+                has_guardrail: decision.plan.guardrail_id.is_some(),
                 all_off: share.exhausted,
                 allowance: decision.grants.allowance().key,
                 cap_due_at: minted.cap_due_at,
+                own_limit: decision.grants.own_limit,
                 upstream_limit: decision.grants.upstream_limit,
             };
             Ok(Claimed::New { card, secret })

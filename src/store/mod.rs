@@ -39,6 +39,7 @@ use crate::store::budget::preferences;
 use crate::store::budget::raises;
 use crate::store::keys::cards;
 use crate::store::keys::claims;
+use crate::store::keys::ended;
 use crate::store::keys::expiries;
 use crate::store::keys::generations;
 use crate::store::keys::guardrails;
@@ -80,6 +81,7 @@ pub fn statements() -> Vec<&'static Sql> {
         limits::STATEMENTS,
         cards::STATEMENTS,
         claims::STATEMENTS,
+        ended::STATEMENTS,
         export::STATEMENTS,
         findings::STATEMENTS,
         drift::STATEMENTS,

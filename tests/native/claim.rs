@@ -67,7 +67,7 @@ fn a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// The fields of a key that a member gets; there are no others.
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 20] = [
     "available_from",
     "created_at",
     "expires_at",
@@ -81,9 +81,11 @@ const FIELDS: [&str; 18] = [
     "mask",
     "missing",
     "name",
+    "own_limit_usd",
     "plan_limit_usd",
     "resets_at",
     "spend",
+    "spendable",
     "state",
     "upstream_limit_usd",
 ];

@@ -41,6 +41,7 @@ mod guardrails;
 mod guards;
 mod history;
 mod idempotency;
+mod key_facts;
 mod later_migrations;
 mod leave;
 mod limits;

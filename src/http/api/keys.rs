@@ -14,11 +14,13 @@ use crate::domain::people::session::Session;
 use crate::domain::run::{CREDENTIAL_REFUSED, Job, UNAVAILABLE};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
+use crate::http::api::key_facts::SpendableBody;
 use crate::http::server::body::{NoMembers, Patch};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::{Rows, Stmt};
 use crate::store::keys::cards::{self, Card};
+use crate::store::keys::ended::{self, EndedKey};
 use crate::store::members;
 use crate::store::ops::runs;
 
@@ -45,6 +47,8 @@ pub struct KeyBody {
     limit_usd: NanoUsd,
     /// The amount that the key may spend in a whole window.
     plan_limit_usd: NanoUsd,
+    /// The lower limit that its owner has chosen.
+    own_limit_usd: Option<NanoUsd>,
     /// A lower limit that someone outside keycap set at OpenRouter. It is in force until an admin lifts it.
     upstream_limit_usd: Option<NanoUsd>,
     limit_reset: LimitReset,
@@ -63,6 +67,8 @@ pub struct KeyBody {
     grace_until: Option<Timestamp>,
     /// It is `null` until the spend was read for the first time.
     spend: Option<KeySpendBody>,
+    /// What can still be spent with it. It is `null` for a key that is not made yet, and for one that has ended.
+    spendable: Option<SpendableBody>,
 }
 
 /// What a key has spent, as OpenRouter last reported it. A figure is `null` if its window has begun since.
@@ -90,6 +96,7 @@ impl KeyBody {
             );
         Self {
             spend: KeySpendBody::new(&card, now),
+            spendable: SpendableBody::new(&card, now),
             id: card.id,
             name: card.name,
             mask: card.label,
@@ -107,6 +114,7 @@ impl KeyBody {
             limit_usd: if is_spent { card.allowance } else { card.limit },
             plan_limit_usd: card.allowance,
             available_from,
+            own_limit_usd: card.own_limit,
             upstream_limit_usd: card.upstream_limit,
             limit_reset: card.limit_reset,
             resets_at: card.limit_reset.resets_at(now),
@@ -145,16 +153,19 @@ impl KeySpendBody {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct KeysBody {
     pub keys: Vec<KeyBody>,
+    /// The keys that have ended, the latest first, at most 100.
+    pub ended: Vec<EndedKey>,
     /// If OpenRouter does not answer, the figures are as old as they say.
     pub openrouter: UpstreamHealth,
 }
 
 impl KeysBody {
-    /// Reads the member's keys, and how the last sweep ended.
-    pub fn read(cards: &Rows, sweep: &Rows, now: Timestamp) -> Result<Self, Error> {
+    /// Reads the member's keys, those that have ended, and how the last sweep ended.
+    pub fn read(cards: &Rows, ended: &Rows, sweep: &Rows, now: Timestamp) -> Result<Self, Error> {
         let cards = cards::read_cards(cards)?.into_iter();
         Ok(Self {
             keys: cards.map(|card| KeyBody::new(card, now)).collect(),
+            ended: ended::read_ended(ended)?,
             openrouter: UpstreamHealth::as_of_last_sweep(sweep)?,
         })
     }
@@ -318,10 +329,11 @@ async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result
     let written = stmts.len();
     stmts.extend([
         cards::of_member(session, app.now()),
+        ended::of_member(session),
         runs::last_ended(Job::Sweep.name()),
     ]);
     let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(written.saturating_add(n)).unwrap_or(&none);
-    KeysBody::read(rows_of(0), rows_of(1), app.now())
+    KeysBody::read(rows_of(0), rows_of(1), rows_of(2), app.now())
 }

@@ -7,6 +7,7 @@ mod cursor;
 pub mod health;
 pub mod history;
 pub(crate) mod key_answer;
+mod key_facts;
 pub mod keys;
 pub mod me;
 pub mod overview;

@@ -10,6 +10,7 @@ use crate::http::api::me::{self, MeBody};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::keys::claims;
+use crate::store::keys::ended::{self, EndedKey};
 use crate::store::members;
 use crate::store::members::requests::{self, Request};
 use crate::store::ops::runs;
@@ -20,6 +21,8 @@ use crate::store::ops::runs;
 pub struct OverviewBody {
     me: MeBody,
     keys: Vec<KeyBody>,
+    /// The keys that have ended, the latest first, at most 100.
+    ended: Vec<EndedKey>,
     /// If OpenRouter does not answer, the figures are as old as they say.
     openrouter: UpstreamHealth,
     /// The latest fifty, newest first.
@@ -34,16 +37,18 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
     // What decides about a claim includes the member's keys.
     let [cards, decision] = claims::facts(&attempt);
     let sweep = runs::last_ended(Job::Sweep.name());
-    let stmts = vec![requests::own(&session), sweep, cards, decision];
+    let ended = ended::of_member(&session);
+    let stmts = vec![requests::own(&session), ended, sweep, cards, decision];
     let (member, rows) = members::signed_in(&*app.db, &session, stmts).await?;
-    let [own, sweep, cards, _] = rows.as_slice() else {
+    let [own, ended, sweep, cards, _] = rows.as_slice() else {
         return Err(Error::Internal);
     };
-    let KeysBody { keys, openrouter } = KeysBody::read(cards, sweep, attempt.now)?;
+    let keys = KeysBody::read(cards, ended, sweep, attempt.now)?;
     let body = OverviewBody {
         me: me::body(&context, member, &rows, attempt.now)?,
-        keys,
-        openrouter,
+        keys: keys.keys,
+        ended: keys.ended,
+        openrouter: keys.openrouter,
         requests: requests::read_own(own)?,
     };
     Reply::json(200, &body)

@@ -22,11 +22,12 @@ macro_rules! card {
             'issue', json_object('number', c.number, 'at', c.issued_at, 'grace_until', c.grace_until),
             'usage', json_object('daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano,
               'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
-            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL, 'missing', n.missing_since IS NOT NULL,
-            'all_off', NOT EXISTS (SELECT 1 FROM generations w WHERE w.key_id = n.key_id AND w.live = 1
-              AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
-              AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
-                (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded')))),
+            'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL,
+            'upstream', json_object('missing', n.missing_since IS NOT NULL, 'has_guardrail', n.guardrail_id IS NOT NULL,
+              'all_off', NOT EXISTS (SELECT 1 FROM generations w WHERE w.key_id = n.key_id AND w.live = 1
+                AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
+                AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
+                  (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded'))))),
             'cap_due_at', n.cap_due_at, 'grants', ", grants!("n.owner_id", "n.key_id", ":now"), ")")
     };
 }
@@ -68,6 +69,8 @@ pub struct Card {
     pub ended: bool,
     /// OpenRouter says that it has no such key.
     pub missing: bool,
+    /// The key is assigned to a guardrail.
+    pub has_guardrail: bool,
     /// OpenRouter has confirmed that no secret of the key works.
     pub all_off: bool,
     /// What the key may spend in a whole window: by the plan and its raises, or by a lower limit of its owner's or at
@@ -75,6 +78,8 @@ pub struct Card {
     pub allowance: NanoUsd,
     /// When its cap is computed again.
     pub cap_due_at: Option<Timestamp>,
+    /// A lower limit that the owner has chosen.
+    pub own_limit: Option<NanoUsd>,
     /// A lower limit that someone outside keycap set at OpenRouter.
     pub upstream_limit: Option<NanoUsd>,
 }
@@ -115,10 +120,19 @@ from_json! {
         usage: UsageRow,
         holds: Vec<Reason>,
         ended: bool,
-        missing: bool,
-        all_off: bool,
+        upstream: UpstreamRow,
         cap_due_at: Option<Timestamp>,
         grants: GrantsRow,
+    }
+}
+
+from_json! {
+    /// What is known of the key at OpenRouter. It is an object of its own, because D1's functions take at most 32
+    /// arguments.
+    struct UpstreamRow {
+        missing: bool,
+        has_guardrail: bool,
+        all_off: bool,
     }
 }
 
@@ -151,9 +165,11 @@ impl CardRow {
             spend: self.usage.spend(),
             holds: self.holds,
             ended: self.ended,
-            missing: self.missing,
-            all_off: self.all_off,
+            missing: self.upstream.missing,
+            has_guardrail: self.upstream.has_guardrail,
+            all_off: self.upstream.all_off,
             allowance: grants.allowance().key,
+            own_limit: grants.own_limit,
             upstream_limit: grants.upstream_limit,
             cap_due_at: self.cap_due_at,
             id: self.id,

@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod cards;
 pub mod claims;
 pub mod due;
+pub mod ended;
 pub mod expiries;
 pub mod generations;
 pub mod guardrails;
