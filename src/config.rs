@@ -37,6 +37,9 @@ pub struct Config {
     pub audit_retention_days: u32,
     /// `WORKERS_PLAN`: `paid` or `free`, which decides what a run may use at a time. The default is `paid`.
     pub workers_plan: WorkersPlan,
+    /// `OPENROUTER_WORKSPACE_EXCLUSIVE`: the workspace of `OPENROUTER_WORKSPACE_ID`, if it holds nothing but keys of this
+    /// deployment. Only then it is closed while all keys must be disabled.
+    pub exclusive_workspace: Option<String>,
     /// `ADMIN_GITHUB_USER_IDS`: the numeric account ids of the admins, separated by commas.
     pub admin_github_ids: Vec<String>,
     /// `API_KEYS_PAGE`: whether members have their pages and routes. Without it, they do only in development.
@@ -67,6 +70,7 @@ impl Config {
         let plan_seed = env.plan_seed();
         let audit_retention_days = env.audit_retention_days();
         let workers_plan = env.workers_plan();
+        let exclusive_workspace = env.exclusive_workspace();
         let admin_github_ids = env.admin_github_ids();
         let keys_page = env.keys_page(in_development);
         let upstreams = env.upstreams();
@@ -81,6 +85,7 @@ impl Config {
                 plan_seed,
                 audit_retention_days,
                 workers_plan,
+                exclusive_workspace,
                 admin_github_ids,
                 keys_page,
                 upstreams,
@@ -163,6 +168,7 @@ mod tests {
             ("SECURITY_CONTACT", "http://keys.example"),
             ("CLAIMS_PER_HOUR", "no end"),
             ("AUDIT_RETENTION_DAYS", "29"),
+            ("OPENROUTER_WORKSPACE_EXCLUSIVE", "yes"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::app::run::QueuedRun;
+use crate::app::run::QueuedWork;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::domain::policy::gate::ClaimPolicy;
@@ -27,8 +27,8 @@ pub struct App {
     pub random: Rc<dyn Random>,
     pub rate_limiter: Rc<dyn RateLimiter>,
     pub log: Rc<dyn Log>,
-    /// Runs that requests have begun and that work on after the answer.
-    pub queued_runs: Rc<RefCell<Vec<QueuedRun>>>,
+    /// What requests have left for the time after their answers.
+    pub queued_work: Rc<RefCell<Vec<QueuedWork>>>,
     /// The conditions in the database that keep claims closed, as this isolate last read them, and when. They are only
     /// shown; the guards ask the database.
     pub health_cache: Rc<Cell<Option<(Timestamp, HealthFlags)>>>,

@@ -4,6 +4,7 @@ pub(crate) mod auth;
 pub(crate) mod budget;
 pub(crate) mod chunk;
 pub(crate) mod claim;
+pub(crate) mod closure;
 pub mod context;
 pub mod error;
 pub(crate) mod keys;

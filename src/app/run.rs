@@ -32,9 +32,14 @@ impl Run {
     }
 }
 
-/// A run that a request began and that works on after the answer.
-pub struct QueuedRun {
-    pub(crate) job: Job,
-    pub(crate) run: Run,
-    pub(crate) dry_run: bool,
+/// What a request leaves for the time after its answer.
+pub enum QueuedWork {
+    /// A run that the request has begun.
+    Run {
+        job: Job,
+        run: Box<Run>,
+        dry_run: bool,
+    },
+    /// The workspace of our keys is closed, or opened again, because of this administrator.
+    Closure { actor: PublicId },
 }

@@ -9,7 +9,7 @@ use crate::app::budget::{CountedDatabase, CountedHttp};
 use crate::app::chunk::CHUNK;
 use crate::app::context::App;
 use crate::app::error::Error;
-use crate::app::run::{QueuedRun, Run};
+use crate::app::run::{QueuedWork, Run};
 use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::session::Session;
@@ -212,8 +212,9 @@ pub async fn request(
         run.end(app, Ending::Failed, failed, &nothing, None).await;
         return Err(error.into());
     }
-    let queued = QueuedRun { job, run, dry_run };
-    app.queued_runs.borrow_mut().push(queued);
+    let run = Box::new(run);
+    let queued = QueuedWork::Run { job, run, dry_run };
+    app.queued_work.borrow_mut().push(queued);
     Ok(id)
 }
 

@@ -159,6 +159,24 @@ impl SettingsReader<'_> {
         plan.unwrap_or_default()
     }
 
+    /// A word that is not known stops the Worker, because the workspace of others might be closed.
+    pub(crate) fn exclusive_workspace(&mut self) -> Option<String> {
+        const SETTING: &str = "OPENROUTER_WORKSPACE_EXCLUSIVE";
+        let workspace_id = self.text("OPENROUTER_WORKSPACE_ID");
+        match self.text(SETTING).as_deref() {
+            None | Some("false") => None,
+            Some("true") if workspace_id.is_some() => workspace_id,
+            Some("true") => {
+                self.wrong(SETTING, "it needs OPENROUTER_WORKSPACE_ID");
+                None
+            }
+            Some(_) => {
+                self.wrong(SETTING, "must be true or false");
+                None
+            }
+        }
+    }
+
     /// A gate opens only on its exact word.
     fn opens(&mut self, setting: &'static str, word: &str, otherwise: &'static str) -> bool {
         let open = self.text(setting).as_deref() == Some(word);

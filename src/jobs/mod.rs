@@ -7,8 +7,9 @@ pub mod sweep;
 mod walk;
 mod watch;
 
+use crate::app::closure;
 use crate::app::context::App;
-use crate::app::run::QueuedRun;
+use crate::app::run::QueuedWork;
 use crate::domain::run::Job;
 use crate::domain::time::Timestamp;
 
@@ -39,16 +40,21 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
     }
 }
 
-/// Works on the runs that requests of this isolate have begun.
+/// Does what requests of this isolate have left for the time after their answers.
 pub async fn run_queued(app: &App) {
     loop {
-        let queued = app.queued_runs.borrow_mut().pop();
-        let Some(QueuedRun { job, run, dry_run }) = queued else {
-            return;
-        };
-        match job {
-            Job::Sweep => sweep::work(app, run).await,
-            Job::Reconcile => reconcile::begin(app, run, dry_run).await,
+        let queued = app.queued_work.borrow_mut().pop();
+        match queued {
+            None => return,
+            Some(QueuedWork::Run { job, run, dry_run }) => match job {
+                Job::Sweep => sweep::work(app, *run).await,
+                Job::Reconcile => reconcile::begin(app, *run, dry_run).await,
+            },
+            Some(QueuedWork::Closure { actor }) => {
+                if let Err(error) = closure::follow(app, actor.as_str()).await {
+                    closure::left_to_sweep(app, error);
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //!    seats of ended keys whose window is over. Fence mints that nobody waits for, release the locks of rotations that
 //!    died, end grace periods that are over, and list what is due (see `generations::take_up`). Stop if the credential
 //!    belongs to another account.
-//! 2. Disable, at OpenRouter, every key that has a hold. A key that someone outside keycap disabled before that also
+//! 2. Close the workspace of our keys if every key must be disabled, or open it again (see `app::closure`). Disable, at OpenRouter, every key that has a hold. A key that someone outside keycap disabled before that also
 //!    gets the hold `upstream`.
 //! 3. Remove every key that is `revoking`, and confirm it or try again later. After six failures it is `stuck`. While
 //!    its secret may still work it is tried in every run, otherwise daily.
@@ -29,6 +29,7 @@ pub(crate) mod rows;
 pub(crate) mod strays;
 pub(crate) mod switches;
 
+use crate::app::closure;
 use crate::app::context::App;
 use crate::app::run::Run;
 use crate::domain::id::marker;
@@ -139,6 +140,11 @@ async fn sweep(app: &App, run: &Run, counts: &Tally) -> Result<(), Halt> {
             disable_only(app, run, std::mem::take(&mut work.revokes), counts).await?;
         }
         return Err(halt);
+    }
+    if let Err(error) = closure::follow(app, JOB).await {
+        // The keys are switched all the same.
+        closure::left_to_sweep(app, error);
+        counts.one(|counts| &mut counts.errors);
     }
     // The rows get half of the time, so that a walk always has the other half.
     let places = std::mem::take(&mut work.places);

@@ -122,7 +122,7 @@ fn build(env: &Env) -> Built {
         random: Rc::new(small::SystemRandom),
         rate_limiter: Rc::new(brake),
         log: Rc::new(console),
-        queued_runs: Rc::default(),
+        queued_work: Rc::default(),
         health_cache: Rc::default(),
     }))
 }

@@ -157,6 +157,7 @@ same_form!(
     switches::UpstreamTerms,
     switches::Restore,
     switches::AccountSwitch,
+    switches::WorkspaceClosure,
 );
 
 impl FromJson for bool {

@@ -61,6 +61,7 @@ use crate::store::members::requests;
 use crate::store::members::roster;
 use crate::store::members::sign_in;
 use crate::store::ops::alarms;
+use crate::store::ops::closures;
 use crate::store::ops::drift;
 use crate::store::ops::findings;
 use crate::store::ops::origin;
@@ -82,6 +83,7 @@ pub fn statements() -> Vec<&'static Sql> {
         cards::STATEMENTS,
         claims::STATEMENTS,
         ended::STATEMENTS,
+        closures::STATEMENTS,
         export::STATEMENTS,
         findings::STATEMENTS,
         drift::STATEMENTS,

@@ -6,6 +6,7 @@ pub(crate) mod figures;
 pub mod guardrails;
 pub(crate) mod listed;
 mod reply;
+pub mod rules;
 pub mod workspaces;
 
 use serde::Deserialize;

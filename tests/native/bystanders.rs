@@ -8,8 +8,9 @@ use crate::support::bystanders::Bystanders;
 use crate::support::{Browser, World};
 
 /// Tables with rows for everybody.
-const OF_THE_DEPLOYMENT: [&str; 5] = [
+const OF_THE_DEPLOYMENT: [&str; 6] = [
     "audit_actions",
+    "closed_workspaces",
     "instance",
     "seats",
     "settings",

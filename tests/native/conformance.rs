@@ -144,6 +144,11 @@ pub fn tell(world: &World) {
     let live = operator.get("/api/v1/admin/settings").json()["live_keys"].clone();
     let off = json!({ "keys": "off", "confirm": live }).to_string();
     assert_eq!(operator.patch("/api/v1/admin/settings", &off).status, 200);
+    world.set(
+        "OPENROUTER_WORKSPACE_ID",
+        "5a4db0c5-0000-4000-8000-000000000001",
+    );
+    world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "true");
     // Each call takes so long that the run renews its lease.
     let more = json!({ "times": 0 });
     world.add_fault("openrouter.keys.update", "stall_before", more);
@@ -156,6 +161,7 @@ pub fn tell(world: &World) {
     operator.patch("/api/v1/admin/settings", r#"{"instance":"take_over"}"#);
     world.pass(TEN_MINUTES);
     assert!(world.sweep());
+    world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "false");
     nights(world, &operator);
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     operator.sign_in("operator");

@@ -43,6 +43,16 @@ fn used() -> World {
     let hash = world.usable().last().unwrap().hash.clone();
     world.by_hand("PATCH", &format!("/keys/{hash}"), &json!({ "limit": 4 }));
     world.marker_without_row(1);
+    // An administrator disables every key, and the workspace is ours alone.
+    world.set(
+        "OPENROUTER_WORKSPACE_ID",
+        "5a4db0c5-0000-4000-8000-000000000001",
+    );
+    world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "true");
+    let operator = Browser::signed_in(&world, "operator");
+    let live = operator.get("/api/v1/admin/settings").json()["live_keys"].clone();
+    let off = json!({ "keys": "off", "confirm": live }).to_string();
+    assert_eq!(operator.patch("/api/v1/admin/settings", &off).status, 200);
     world.pass(TEN_MINUTES);
     assert!(world.reconcile());
     world
@@ -180,6 +190,9 @@ fn upgraded(used: &World, further: &[File]) -> Result<(), String> {
         apply(&db, file)?;
     }
     let world = used.copied();
+    let open = "INSERT INTO audit (change_id, target, action, actor, at) VALUES ('t', 'settings', 'keys_switched', 't', 1);
+        UPDATE settings SET keys = 'on', minting = 'open', change_id = 't'";
+    db.execute_batch(open).map_err(|error| error.to_string())?;
     *world.db.connection().borrow_mut() = db;
     let works = works_on(&world);
     if works.is_err() {

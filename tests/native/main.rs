@@ -22,6 +22,7 @@ mod caps;
 mod changes;
 mod chunks;
 mod claim;
+mod closures;
 mod conformance;
 mod counted;
 mod cuts;

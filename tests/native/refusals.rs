@@ -13,7 +13,12 @@ use crate::support::world::{Rehearsal, Step};
 use crate::support::{Fate, TEN_MINUTES, World, oracle};
 
 /// Batches whose refusal the answer does not tell, by their first statement, with the reason.
-const UNTOLD: [(&str, &str); 9] = [
+const UNTOLD: [(&str, &str); 11] = [
+    (
+        "closures::ABOUT_TO",
+        "the keys are switched, and the sweep closes or opens the workspace",
+    ),
+    ("closures::CONFIRMED_GUARD", "the same"),
     (
         "idempotency::ANSWERED",
         "the request was carried out, and its answer is given",

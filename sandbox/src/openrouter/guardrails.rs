@@ -22,18 +22,27 @@ pub(super) type Guardrails = BTreeMap<u64, Map<String, Value>>;
 
 const CREATOR: &str = "user_sandbox_owner";
 
-/// Answers whether the key's guardrail lets a call to this model through.
+/// Answers whether the key's guardrail and its workspace's default guardrail let a call to this model through. The
+/// provider of a model is the part of its name before the slash.
 pub(crate) fn allows(sandbox: &Sandbox, key: &UpstreamKey, model: &str) -> bool {
     let assigned = key.guardrail.as_ref();
-    let guardrail = assigned.and_then(|assigned| find(sandbox, &assigned.guardrail_id));
-    let Some((_, guardrail)) = guardrail else {
-        return true;
+    let assigned = assigned.map(|assigned| assigned.guardrail_id.as_str());
+    let default = sandbox.openrouter.default_guardrail(&key.workspace_id);
+    let guardrails = [assigned, default].into_iter().flatten();
+    let mut guardrails = guardrails.filter_map(|id| find(sandbox, id));
+    guardrails.all(|(_, guardrail)| lets_through(guardrail, model))
+}
+
+fn lets_through(guardrail: &Map<String, Value>, model: &str) -> bool {
+    let provider = model.split('/').next().unwrap_or_default();
+    let listed = |list: &str, name: &str| {
+        let names = guardrail.get(list).and_then(Value::as_array)?;
+        Some(names.iter().any(|listed| listed == name))
     };
-    let listed = |list: &str| {
-        let models = guardrail.get(list).and_then(Value::as_array)?;
-        Some(models.iter().any(|listed| listed == model))
-    };
-    listed("allowed_models").unwrap_or(true) && !listed("ignored_models").unwrap_or(false)
+    listed("allowed_models", model).unwrap_or(true)
+        && !listed("ignored_models", model).unwrap_or(false)
+        && listed("allowed_providers", provider).unwrap_or(true)
+        && !listed("ignored_providers", provider).unwrap_or(false)
 }
 
 fn find<'a>(sandbox: &'a Sandbox, id: &str) -> Option<(u64, &'a Map<String, Value>)> {
@@ -107,7 +116,10 @@ pub(super) fn create(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
 }
 
 pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answer {
-    let (number, before) = existing(sandbox, last_segment(request))?;
+    let (number, before) = match existing(sandbox, last_segment(request)) {
+        Ok(existing) => existing,
+        Err(missing) => first_change(sandbox, last_segment(request), now).ok_or(missing)?,
+    };
     let body = members(request)?;
     let (known, _) = read_members(sandbox, GUARDRAIL, request, &body, now)?;
     let mut guardrail = before;
@@ -117,6 +129,17 @@ pub(super) fn update(sandbox: &mut Sandbox, request: &Request, now: i64) -> Answ
     let answer = Response::json(200, &json!({ "data": guardrail }));
     sandbox.openrouter.guardrails.insert(number, guardrail);
     Ok(answer)
+}
+
+/// A default guardrail is stored when it is changed for the first time.
+fn first_change(sandbox: &mut Sandbox, id: &str, now: i64) -> Option<(u64, Map<String, Value>)> {
+    let workspace = sandbox.openrouter.governed_by(id)?.to_owned();
+    let mut guardrail = blank(id, &workspace, &timestamp(now));
+    let name = format!("Workspace {workspace} Default");
+    guardrail.insert("name".to_owned(), json!(name));
+    let state = &mut sandbox.openrouter;
+    state.made += 1;
+    Some((state.made, guardrail))
 }
 
 /// Refuses a limit without its window, or a window without its limit.

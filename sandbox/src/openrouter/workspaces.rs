@@ -58,6 +58,21 @@ impl State {
             .map(|(number, _)| *number)
     }
 
+    /// Returns the id of the guardrail that governs everything in a workspace.
+    pub fn default_guardrail(&self, workspace_id: &str) -> Option<&str> {
+        self.member(self.find(workspace_id)?, "default_guardrail_id")
+    }
+
+    /// Returns the id of the workspace whose default guardrail this is.
+    pub fn governed_by(&self, guardrail_id: &str) -> Option<&str> {
+        let governs = |workspace: &&Map<String, Value>| {
+            let default = workspace.get("default_guardrail_id");
+            default.and_then(Value::as_str) == Some(guardrail_id)
+        };
+        let governed = self.workspaces.values().find(governs);
+        governed?.get("id")?.as_str()
+    }
+
     fn member(&self, number: u64, name: &str) -> Option<&str> {
         self.workspaces.get(&number)?.get(name)?.as_str()
     }

@@ -73,3 +73,17 @@ pub enum AccountSwitch {
     Known,
     Foreign,
 }
+
+/// What a workspace that holds nothing but our keys lets through, while all keys must be disabled and shortly after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum WorkspaceClosure {
+    /// OpenRouter has not confirmed yet that it lets nothing through.
+    Closing,
+    /// It lets nothing through.
+    Closed,
+    /// OpenRouter has not confirmed yet that it lets everything through as before, or an earlier change may still take
+    /// effect.
+    Opening,
+}

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::app::error::{Confirmed, Error};
+use crate::app::run::QueuedWork;
 use crate::crypto::random;
 use crate::domain::id::IdKind;
 use crate::domain::policy::switches::{Claims, KeysSwitch, Minting};
@@ -160,6 +161,16 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
             settings::end_sessions(db, &session, &change, confirmed, now).await?
         }
     };
+    let is_done = matches!(switched, SettingsOutcome::Done(_));
+    let of_keys = matches!(
+        wanted,
+        SettingChange::KeysOff { .. } | SettingChange::KeysOn
+    );
+    if is_done && of_keys && app.config.exclusive_workspace.is_some() {
+        let actor = session.member.clone();
+        let closure = QueuedWork::Closure { actor };
+        app.queued_work.borrow_mut().push(closure);
+    }
     // This isolate answers with the new state at once, and the others within a minute.
     app.health_cache.set(None);
     match (switched, wanted) {

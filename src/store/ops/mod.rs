@@ -1,6 +1,7 @@
 //! The statements about the deployment itself: settings, runs, alarms, findings.
 
 pub mod alarms;
+pub mod closures;
 pub mod cursors;
 pub mod drift;
 pub mod findings;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::domain::id::PublicId;
 use crate::domain::people::session::Session;
 use crate::domain::policy::switches::{
-    AccountSwitch, Claims, KeysSwitch, Minting, Restore, UpstreamTerms,
+    AccountSwitch, Claims, KeysSwitch, Minting, Restore, UpstreamTerms, WorkspaceClosure,
 };
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError, Rows, Stmt};
@@ -101,7 +101,10 @@ statements! {
           'done', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target IN ('settings', 'instance')),
           'minting', s.minting, 'keys', s.keys, 'live_keys', seats.live, 'bound_to', i.public_origin,
           'session_epoch', s.session_epoch, 'claims', s.claims, 'restore', s.restore, 'account', s.account,
-          'upstream_terms', s.upstream_terms, 'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at)
+          'upstream_terms', s.upstream_terms, 'upstream_terms_by', s.upstream_terms_by, 'upstream_terms_at', s.upstream_terms_at,
+          'workspace', (SELECT CASE WHEN c.confirmed = 0 AND c.wanted = 'closed' THEN 'closing'
+              WHEN c.wanted = 'closed' THEN 'closed' ELSE 'opening' END
+            FROM closed_workspaces c ORDER BY c.workspace_id LIMIT 1))
         FROM settings s JOIN seats JOIN instance i";
 }
 
@@ -125,6 +128,8 @@ from_json! {
         /// The id of the administrator who last confirmed OpenRouter's terms.
         pub upstream_terms_by: Option<String>,
         pub upstream_terms_at: Option<Timestamp>,
+        /// Whether the workspace of our keys lets no request through, because all keys must be disabled.
+        pub workspace: Option<WorkspaceClosure>,
     }
 }
 

@@ -18,12 +18,16 @@ const OVERLAP: usize = 100;
 
 /// `GET /guardrails/{id}`. Answers whether the guardrail exists.
 pub async fn read(upstream: &UpstreamClient<'_>, guardrail: &str) -> UpstreamReply<()> {
-    // The id becomes part of URLs.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    if !(1..=64).contains(&guardrail.len()) || !guardrail.bytes().all(plain) {
+    if !is_plain(guardrail) {
         return UpstreamReply::Missing;
     }
     openrouter::has(upstream, &format!("/guardrails/{guardrail}"), guardrail).await
+}
+
+/// Answers whether an id can stand in an address as it is.
+pub(crate) fn is_plain(guardrail: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&guardrail.len()) && guardrail.bytes().all(plain)
 }
 
 /// A change between a key and a guardrail.

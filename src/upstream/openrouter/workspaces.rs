@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::ports::json::members::if_fitting;
-use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe_typed};
+use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe, safe_typed};
 
 /// The most pages of 100 that are read.
 const PAGES: usize = 12;
@@ -24,6 +24,22 @@ pub struct Listing {
 pub async fn read(upstream: &UpstreamClient<'_>, workspace_id: &str) -> UpstreamReply<()> {
     let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
     has(upstream, &format!("/workspaces/{id}"), workspace_id).await
+}
+
+#[derive(Deserialize)]
+struct WorkspaceBody {
+    default_guardrail_id: String,
+}
+
+/// `GET /workspaces/{id}`. Returns the id of the guardrail that governs everything in the workspace.
+pub async fn default_guardrail(
+    upstream: &UpstreamClient<'_>,
+    workspace_id: &str,
+) -> UpstreamReply<String> {
+    let id: String = url::form_urlencoded::byte_serialize(workspace_id.as_bytes()).collect();
+    let workspace = safe(upstream, "GET", &format!("/workspaces/{id}")).await;
+    let workspace = workspace.data::<WorkspaceBody>(upstream);
+    workspace.map(|body| body.default_guardrail_id)
 }
 
 #[derive(Deserialize)]

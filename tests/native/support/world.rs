@@ -236,7 +236,7 @@ impl World {
                 rates: self.rates.clone(),
             }),
             log: Rc::new(Lines(self.log.clone())),
-            queued_runs: Rc::default(),
+            queued_work: Rc::default(),
             health_cache: Rc::default(),
         });
         Isolate {
