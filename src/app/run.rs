@@ -1,6 +1,6 @@
 //! A run of a job, as one function hands it to another.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::app::budget::Spent;
@@ -23,6 +23,8 @@ pub struct Run {
     pub(crate) leased_at: Cell<Timestamp>,
     pub(crate) workers_plan: WorkersPlan,
     pub(crate) spent: Rc<Spent>,
+    /// What the run has counted so far, as a JSON object. It is stored whenever the lease is renewed.
+    pub(crate) progress: RefCell<String>,
 }
 
 impl Run {

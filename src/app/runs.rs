@@ -1,9 +1,9 @@
 //! A run of a job: its lease, its clock and its report, and how an admin begins one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::budget::{CountedDatabase, CountedHttp};
 use crate::app::chunk::CHUNK;
@@ -13,18 +13,23 @@ use crate::app::run::{QueuedWork, Run};
 use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::session::Session;
-use crate::domain::run::{Job, RunBudget};
+use crate::domain::run::{Job, RunBudget, WorkersPlan};
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
 use crate::store::ops::cursors::Cursor;
-use crate::store::ops::runs::{self, Ending};
+use crate::store::ops::runs::{self, Ending, Renewed};
 
 /// A run that is silent for this many seconds counts as dead. A run renews its lease while it works, at the latest when
 /// a third of it has passed. Even a run that dies at its very end therefore does not cost the next trigger its run.
 const LEASE_SECS: i64 = 150;
+/// How often a run stores what it has counted, in seconds. On the free plan that would use up its statements, so it does
+/// so only when it must renew its lease.
+const PROGRESS_SECS: i64 = 5;
 /// A run begins no new work after this many seconds. Together with a last lease, it ends before the next trigger, ten
 /// minutes later.
 const WORK_SECS: i64 = 420;
+/// What of that is kept for the walk of OpenRouter's list, in seconds. A short run keeps half of its time.
+const WALK_SECS: i64 = 90;
 /// The lease of a run that works for a few seconds after the answer to a request.
 const SHORT_LEASE_SECS: i64 = 60;
 
@@ -64,12 +69,13 @@ impl Run {
                 id,
                 now,
                 begun,
-                rows_until: clock.plus(work_secs / 2),
+                rows_until: clock.plus(work_secs.saturating_sub(WALK_SECS.min(work_secs / 2))),
                 works_until: clock.plus(work_secs),
                 lease_secs,
                 leased_at: Cell::new(clock),
                 workers_plan: app.config.workers_plan,
                 spent: Rc::default(),
+                progress: RefCell::new(String::from("{}")),
             }),
             Ok(None) => {
                 app.note("info", "run_skipped", json!({ "job": job }));
@@ -83,17 +89,37 @@ impl Run {
         }
     }
 
-    /// Renews the lease if it has not been renewed for a while. It returns false if another run has taken over.
-    pub async fn renew(&self, app: &App) -> Result<bool, DbError> {
-        let now = app.now();
-        if now < self.leased_at.get().plus(self.lease_secs / 3) {
-            return Ok(true);
+    /// Notes what the run has counted so far. It is stored when the lease is renewed.
+    pub fn report(&self, counts: &impl serde::Serialize) {
+        *self.progress.borrow_mut() = self.with_budget(counts).to_string();
+    }
+
+    /// The counts of the run with what it has used of its budget.
+    fn with_budget(&self, counts: &impl serde::Serialize) -> Value {
+        let mut counts = serde_json::to_value(counts).unwrap_or_else(|_| json!({}));
+        if let Some(counts) = counts.as_object_mut() {
+            counts.insert(String::from("statements"), json!(self.spent.statements()));
+            counts.insert(String::from("calls"), json!(self.spent.calls()));
         }
-        let is_ours = runs::renew(&*app.db, &self.id, now.plus(self.lease_secs)).await?;
-        if is_ours {
+        counts
+    }
+
+    /// Renews the lease if it has not been renewed for a while, and stores what the run has counted.
+    pub async fn renew(&self, app: &App) -> Result<Renewed, DbError> {
+        let now = app.now();
+        let every = match self.workers_plan {
+            WorkersPlan::Paid => PROGRESS_SECS.min(self.lease_secs / 3),
+            WorkersPlan::Free => self.lease_secs / 3,
+        };
+        if now < self.leased_at.get().plus(every) {
+            return Ok(Renewed::Leased);
+        }
+        let (until, counts) = (now.plus(self.lease_secs), self.progress.borrow().clone());
+        let renewed = runs::renew(&*app.db, &self.id, until, &counts).await?;
+        if renewed == Renewed::Leased {
             self.leased_at.set(now);
         }
-        Ok(is_ours)
+        Ok(renewed)
     }
 
     /// The application whose statements and calls count towards this run's budget.
@@ -118,8 +144,8 @@ impl Run {
         app.now() < self.works_until && self.spent.leaves_room(budget, A_CHUNK)
     }
 
-    /// Answers whether there is time, and budget, for single rows. They get half of the run's time, and leave some of the
-    /// budget for its end.
+    /// Answers whether there is time, and budget, for single rows. They leave some of the run's time,
+    /// and of its budget, for its end.
     pub fn has_room_for_rows(&self, app: &App) -> bool {
         let (budget, reserve) = (self.workers_plan.budget(), self.workers_plan.reserve());
         let for_rows = RunBudget {
@@ -145,11 +171,7 @@ impl Run {
         counts: &impl serde::Serialize,
         cursor: Option<String>,
     ) {
-        let mut counts = serde_json::to_value(counts).unwrap_or_else(|_| json!({}));
-        if let Some(counts) = counts.as_object_mut() {
-            counts.insert(String::from("statements"), json!(self.spent.statements()));
-            counts.insert(String::from("calls"), json!(self.spent.calls()));
-        }
+        let counts = self.with_budget(counts);
         let level = match ending {
             Ending::Done | Ending::Partial => "info",
             Ending::Failed | Ending::Stopped => "error",

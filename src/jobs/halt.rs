@@ -7,7 +7,7 @@ use crate::domain::id::{IdKind, PublicId};
 use crate::domain::run::{CREDENTIAL_REFUSED, LIST_REPEATS, UNAVAILABLE};
 use crate::ports::DbError;
 use crate::store::ops::cursors::Position;
-use crate::store::ops::runs::Ending;
+use crate::store::ops::runs::{Ending, Renewed};
 use crate::upstream::openrouter::UpstreamRefusal;
 
 /// The reason why a run ends before its work is done.
@@ -21,6 +21,8 @@ pub enum Halt {
     Storage(DbError),
     /// The run was silent for so long that it counted as dead, and another run has begun.
     LeaseLost,
+    /// An administrator has asked the run to stop.
+    StopAsked,
     /// More work is left than one run can do.
     Budget(Option<Position>),
     /// More strange keys than could be plausible were found at once, so none of them is touched.
@@ -38,6 +40,7 @@ impl Halt {
     pub const fn ends(&self) -> (Ending, Option<&'static str>) {
         match self {
             Self::Budget(_) => (Ending::Partial, None),
+            Self::StopAsked => (Ending::Stopped, Some("stop_asked")),
             Self::LeaseLost => (Ending::Stopped, Some("lease_lost")),
             Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
             Self::Busy => (Ending::Failed, Some("openrouter_busy")),
@@ -68,12 +71,13 @@ impl From<DbError> for Halt {
     }
 }
 
-/// Renews the lease of this run. The run halts if another run has taken over.
+/// Renews the lease of this run. The run halts if another run has taken over, or if an administrator has asked it to
+/// stop.
 pub async fn renew(app: &App, run: &Run) -> Result<(), Halt> {
-    if run.renew(app).await? {
-        Ok(())
-    } else {
-        Err(Halt::LeaseLost)
+    match run.renew(app).await? {
+        Renewed::Leased => Ok(()),
+        Renewed::StopAsked => Err(Halt::StopAsked),
+        Renewed::Lost => Err(Halt::LeaseLost),
     }
 }
 

@@ -117,6 +117,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         if pages >= PAGE_BUDGET || !run.has_room(app) {
             return Err(Halt::Budget(None));
         }
+        run.report(&cursor.counts);
         renew(app, run).await?;
         pages = pages.saturating_add(walk_slice(app, run, place, cursor).await?);
         keep(app, run, cursor).await?;
@@ -239,6 +240,7 @@ async fn ask_for_unseen(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(),
             if !run.has_room(app) {
                 return Err(Halt::Budget(None));
             }
+            run.report(&cursor.counts);
             renew(app, run).await?;
             ask_for(app, run, &row, cursor).await?;
             cursor.asked = row.row;

@@ -34,7 +34,7 @@ use crate::app::context::App;
 use crate::app::run::Run;
 use crate::domain::id::marker;
 use crate::domain::time::Timestamp;
-use crate::jobs::halt::{Halt, change};
+use crate::jobs::halt::{Halt, change, renew};
 use crate::jobs::sweep::counts::{JOB, SweepCounts, Tally};
 use crate::jobs::sweep::rows::{ORDER, Step, work_through};
 use crate::jobs::walk::{self, Bounds, End, Walked};
@@ -146,7 +146,7 @@ async fn sweep(app: &App, run: &Run, counts: &Tally) -> Result<(), Halt> {
         closure::left_to_sweep(app, error);
         counts.one(|counts| &mut counts.errors);
     }
-    // The rows get half of the time, so that a walk always has the other half.
+    // The rows leave some of the time to the walk.
     let places = std::mem::take(&mut work.places);
     let all = work_through(app, run, ORDER, work, true, counts).await?;
     walk_all(app, run, places, counts).await?;
@@ -180,7 +180,10 @@ async fn walk_all(app: &App, run: &Run, places: Vec<Place>, counts: &Tally) -> R
             End::Missing if !place.unsettled => {
                 app.note("warn", "no_such_workspace", serde_json::json!({}));
             }
-            End::Paused(position) => return Err(Halt::Budget(Some(position))),
+            End::Paused(position) => {
+                renew(app, run).await?;
+                return Err(Halt::Budget(Some(position)));
+            }
             End::Refused(refused @ (UpstreamRefusal::Credential | UpstreamRefusal::Busy(_))) => {
                 return Err(refused.into());
             }

@@ -30,6 +30,7 @@ const ALLOTMENT: Option<&str> = Some("SELECT public_id FROM allotments LIMIT 1")
 const HELD_UPSTREAM: Option<&str> = Some(
     "SELECT k.public_id FROM keys k JOIN holds h ON h.key_id = k.id WHERE h.reason = 'upstream'",
 );
+const RUN: Option<&str> = Some("SELECT public_id FROM runs WHERE ended_at IS NULL");
 const RAISE: Option<&str> = Some("SELECT public_id FROM raises");
 
 const fn of(
@@ -49,7 +50,7 @@ const fn of(
 }
 
 /// One request for each unsafe route of the table, except the sign-out from one browser, which needs no session.
-pub const CHANGES: [Change; 31] = [
+pub const CHANGES: [Change; 32] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -231,6 +232,13 @@ pub const CHANGES: [Change; 31] = [
         None,
         r#"{"dry_run":false}"#,
     ),
+    of(
+        "POST",
+        "/api/v1/admin/runs/{id}/stop",
+        "operator",
+        RUN,
+        "{}",
+    ),
 ];
 
 /// The personas of the people who send requests.
@@ -291,6 +299,10 @@ pub fn begun() -> (World, Vec<Cookies>) {
     let body = format!(r#"{{"provider":"github","subject":"{subject}"}}"#);
     assert!(operator.post("/api/v1/admin/blocks", &body).status < 300);
     world.pass(TEN_MINUTES);
+    world.db.run(
+        "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
+         VALUES ('run_aaaaaaaaaaaaaaaaaaaaaaaa', 'reconcile', 1, 1, 1, 'running')",
+    );
     (world, people.to_vec())
 }
 

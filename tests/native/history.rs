@@ -296,7 +296,7 @@ fn the_history_of_another_members_key_is_answered_like_that_of_none() {
 }
 
 /// Actions that are told nowhere: steps of a change that is told by another action, and changes of what is nobody's.
-const STEPS: [&str; 26] = [
+const STEPS: [&str; 30] = [
     "instance_bound",
     "minting_switched",
     "keys_switched",
@@ -308,6 +308,10 @@ const STEPS: [&str; 26] = [
     "account_found",
     "account_accepted",
     "job_asked",
+    "stop_asked",
+    "workspace_closing",
+    "workspace_closed",
+    "workspace_opened",
     "audit_pruned",
     "plan_seeded",
     "plan_created",

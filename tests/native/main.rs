@@ -69,6 +69,7 @@ mod retention;
 mod rooms;
 mod rotate;
 mod routes;
+mod runs;
 mod safe_methods;
 mod schema;
 mod seats;

@@ -85,6 +85,8 @@ export const ROUTES = [
   { path: "/api/v1/admin/findings/{id}", methods: ["PATCH"], admin: true },
   { path: "/api/v1/admin/jobs", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/jobs/{id}", methods: ["POST"], admin: true },
+  { path: "/api/v1/admin/runs/{id}", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/runs/{id}/stop", methods: ["POST"], admin: true },
   { path: "/api/v1/admin/openapi.json", methods: ["GET"], admin: true },
   { path: "/healthz", methods: ["GET"] },
 ];

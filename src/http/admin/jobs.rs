@@ -1,11 +1,16 @@
-//! `/api/v1/admin/jobs`: what the jobs did, what they found, and one more run on request. The run begins at once and
-//! works on after the answer. The next trigger continues what it does not finish.
+//! `/api/v1/admin/jobs` and `/api/v1/admin/runs`: what the jobs did, what they found, and one more run on request. The run
+//! begins at once and works on after the answer. The next trigger continues what it does not finish, unless an
+//! administrator has stopped it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::app::error::Error;
 use crate::app::runs::request;
+use crate::crypto::random;
+use crate::domain::id::{IdKind, PublicId};
+use crate::domain::people::session::Session;
 use crate::domain::run::Job;
+use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::Rows;
@@ -76,4 +81,44 @@ pub async fn start_job(context: Context) -> Result<Reply, Error> {
     }
     let run = request(&context.app, &session, job, dry_run).await?;
     Reply::json(202, &BegunBody { run: run.as_str() })
+}
+
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct RunBody {
+    run: RunReport,
+}
+
+/// Answers 200 with the report of one run. While the run works, its counts grow.
+pub async fn show_run(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let run = PublicId::parse(IdKind::Run, context.last_segment()).ok_or(Error::NotFound)?;
+    let body = read_run(&context, &session, &run).await?;
+    Reply::json(200, &body)
+}
+
+/// Asks a run to stop. Answers 202 while it has not stopped yet, and 200 if it has ended.
+pub async fn stop_run(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let id = context.segment_before_last();
+    let run = PublicId::parse(IdKind::Run, id).ok_or(Error::NotFound)?;
+    let app = &*context.app;
+    let change = random::public_id(&*app.random, IdKind::Change)?;
+    runs::stop(&*app.db, &session, &run, &change, app.now()).await?;
+    let body = read_run(&context, &session, &run).await?;
+    let status = if body.run.ended_at.is_some() {
+        200
+    } else {
+        202
+    };
+    Reply::json(status, &body)
+}
+
+async fn read_run(context: &Context, session: &Session, run: &PublicId) -> Result<RunBody, Error> {
+    let read = vec![runs::report(run.as_str())];
+    let (_, rows) = members::signed_in(&*context.app.db, session, read).await?;
+    let mut found = read_all(rows.first().unwrap_or(&Rows::new()))?;
+    let run = found.pop().ok_or(Error::NotFound)?;
+    Ok(RunBody { run })
 }

@@ -185,6 +185,17 @@ pub(super) const OF_ADMINS: &[Route] = &[
     .takes::<jobs::RunRequest>(SMALL)
     .summary("Start a run of a job")
     .answers(&[ok::<jobs::BegunBody>(202)]),
+    admin(Method::Get, "/api/v1/admin/runs/{id}", |c| {
+        Box::pin(jobs::show_run(c))
+    })
+    .summary("The report of a run, which grows while the run works")
+    .answers(&[ok::<jobs::RunBody>(200)]),
+    admin(Method::Post, "/api/v1/admin/runs/{id}/stop", |c| {
+        Box::pin(jobs::stop_run(c))
+    })
+    .takes::<NoMembers>(SMALL)
+    .summary("Stop a run before its next chunk of work")
+    .answers(&[ok::<jobs::RunBody>(200), ok::<jobs::RunBody>(202)]),
     admin(Method::Get, "/api/v1/admin/openapi.json", |c| {
         Box::pin(description::show_description(c))
     })

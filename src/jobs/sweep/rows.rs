@@ -216,6 +216,7 @@ impl Worker<'_> {
     }
 
     async fn work_on(&mut self, step: Step, chunk: &[Row]) -> Result<(), Halt> {
+        self.counts.note(|counts| self.run.report(counts));
         renew(self.app, self.run).await?;
         self.read_list(step, chunk).await?;
         let (run, counts, looks) = (self.run, self.counts, self.looks.as_ref());

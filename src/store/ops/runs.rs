@@ -54,9 +54,27 @@ statements! {
     // The cursor is written before the run ends, so that the next run can continue if this one dies.
     KEEP { cursor: String, run: PublicId } = "UPDATE runs SET cursor = :cursor WHERE public_id = :run AND ended_at IS NULL";
 
-    RENEW { lease_until: Timestamp, run: PublicId } =
-        "UPDATE runs SET lease_until = :lease_until WHERE public_id = :run AND ended_at IS NULL
-        RETURNING json_object('leased', 1)";
+    RENEW { lease_until: Timestamp, counts: String, run: PublicId } =
+        "UPDATE runs SET lease_until = :lease_until, counts = :counts WHERE public_id = :run AND ended_at IS NULL
+        RETURNING json_object('stop_asked', stop_asked_at IS NOT NULL)";
+
+    STOP_GUARD { change: PublicId, run: PublicId, now: Timestamp, actor: PublicId, epoch: i64 } =
+        "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, r.public_id, 'stop_asked', a.member, r.job, :now
+        FROM runs r JOIN current_sessions a
+        WHERE r.public_id = :run AND r.ended_at IS NULL AND r.stop_asked_at IS NULL
+          AND a.member = :actor AND a.epoch = :epoch
+        ON CONFLICT DO NOTHING";
+
+    STOP { now: Timestamp, run: PublicId, change: PublicId } =
+        "UPDATE runs SET stop_asked_at = :now WHERE public_id = :run AND ended_at IS NULL
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :run)";
+
+    REPORT { run: String } = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at,
+            'started_at', r.started_at, 'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code,
+            'stop_asked_at', r.stop_asked_at, 'unfinished', json(iif(r.cursor IS NULL, 'false', 'true')),
+            'counts', json(r.counts))
+        FROM runs r WHERE r.public_id = :run";
 
     UNFINISHED { now: Timestamp, job: String } = "SELECT json_object(
           'unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= :now))
@@ -64,7 +82,7 @@ statements! {
 
     LATEST { most: i64 } = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at,
             'started_at', r.started_at, 'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code,
-            'unfinished', json(iif(r.cursor IS NULL, 'false', 'true')), 'counts', json(r.counts))
+            'stop_asked_at', r.stop_asked_at, 'unfinished', json(iif(r.cursor IS NULL, 'false', 'true')), 'counts', json(r.counts))
         FROM runs r ORDER BY r.id DESC LIMIT :most";
 
     ASK_GUARD { change: PublicId, run: PublicId, job: String, now: Timestamp, actor: PublicId, epoch: i64 } =
@@ -118,9 +136,11 @@ from_json! {
         pub outcome: String,
         /// Why it failed or stopped.
         pub code: Option<String>,
+        /// When an administrator asked the run to stop.
+        pub stop_asked_at: Option<Timestamp>,
         /// Whether the next run continues where this one ended.
         pub unfinished: bool,
-        /// What the run counted, by name.
+        /// What the run has counted, by name. While it works, this is at most some seconds old.
         pub counts: Value,
     }
 }
@@ -206,17 +226,65 @@ pub async fn keep(db: &dyn Database, run: &PublicId, cursor: &str) -> Result<(),
         .map(|_| ())
 }
 
-/// Extends the lease to `until`. Answers false if the run was recorded as abandoned.
-pub async fn renew(db: &dyn Database, run: &PublicId, until: Timestamp) -> Result<bool, DbError> {
-    let rows = batch_retrying_unknown(
-        db,
-        vec![stmt!(RENEW {
-            lease_until: until,
-            run
-        })],
-    )
-    .await?;
-    Ok(!rows.first().ok_or(DbError::Broken)?.is_empty())
+/// What a run learns when it renews its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    Leased,
+    /// An administrator has asked the run to stop.
+    StopAsked,
+    /// The run was recorded as abandoned.
+    Lost,
+}
+
+/// Extends the lease to `until`, and stores what the run has counted so far, a JSON object.
+pub async fn renew(
+    db: &dyn Database,
+    run: &PublicId,
+    until: Timestamp,
+    counts: &str,
+) -> Result<Renewed, DbError> {
+    from_json! {
+        struct RenewedRow {
+            stop_asked: bool,
+        }
+    }
+    let renew = stmt!(RENEW {
+        lease_until: until,
+        counts,
+        run
+    });
+    let row: Option<RenewedRow> = last_row(&batch_retrying_unknown(db, vec![renew]).await?)?;
+    Ok(match row {
+        None => Renewed::Lost,
+        Some(row) if row.stop_asked => Renewed::StopAsked,
+        Some(_) => Renewed::Leased,
+    })
+}
+
+/// Asks a run to stop. Answers false if it has ended, if it was asked before, or if there is no such run or session.
+pub fn stop(
+    db: &dyn Database,
+    session: &Session,
+    run: &PublicId,
+    change: &PublicId,
+    now: Timestamp,
+) -> impl Future<Output = Result<bool, DbError>> {
+    let batch = vec![
+        stmt!(STOP_GUARD {
+            change,
+            run,
+            now,
+            actor: &session.member,
+            epoch: session.epoch
+        }),
+        stmt!(STOP { now, run, change }),
+    ];
+    audit::run(db, batch, change, run.as_str())
+}
+
+/// The statement that reads one run as [`RunReport`].
+pub fn report(run: &str) -> Stmt {
+    stmt!(REPORT { run })
 }
 
 /// Answers whether the job's latest run left work and is no longer running.

@@ -206,6 +206,12 @@ fn what_sweeps_finish(world: &World) {
     dies_before(world, "runs::END", |world| {
         world.sweep();
     });
+    let running = world
+        .db
+        .text("SELECT public_id FROM runs WHERE ended_at IS NULL");
+    let stop = format!("/api/v1/admin/runs/{running}/stop");
+    let operator = Browser::signed_in(world, "operator");
+    assert_eq!(operator.post(&stop, "{}").status, 202);
     world.db.run(
         "INSERT INTO findings (public_id, upstream_hash, upstream_name, workspace_id, first_seen_at, last_seen_at)
          VALUES ('fnd_of_long_ago', 'gone', 'gone', 'w', 1, 1)",

@@ -215,6 +215,10 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "acknowledges a key that is nobody's",
     ),
     (
+        ("POST", "/api/v1/admin/runs/{id}/stop"),
+        "stops a run, as one that dies stops, which is played",
+    ),
+    (
         ("POST", "/api/v1/admin/leaks"),
         "reports a key by its secret; reported by its id, it is played",
     ),
