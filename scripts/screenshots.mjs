@@ -180,6 +180,87 @@ async function walkActions(deployment, viewport, colorScheme, persona, picture) 
   await visitor.context.close();
 }
 
+/**
+ * Pictures several keys: the forms of their cards, a key in its grace period, and the account.
+ * @param {Deployment} deployment @param {Size} viewport @param {Scheme} colorScheme @param {string} persona
+ * @param {(state: string, visitor: Visitor) => Promise<void>} picture
+ */
+async function walkSeveral(deployment, viewport, colorScheme, persona, picture) {
+  const operator = await signIn(deployment.worker, deployment.sandbox, "operator");
+  await operator.patch("/api/v1/admin/plans/default", { max_active_keys: 5 });
+  const visitor = await deployment.visitor({ viewport, colorScheme });
+  const { page } = visitor;
+  /** @param {string} name */
+  const press = (name, within = page.locator("body")) => within.getByRole("button", { name, exact: true }).click();
+  /** @param {string} name */
+  const card = (name) => page.getByRole("region", { name, exact: true });
+  /** @param {string} name @param {string} limit */
+  const create = async (name, limit) => {
+    await press("Create a key");
+    await page.keyboard.type(name);
+    await page.keyboard.press("Tab");
+    await page.keyboard.type(limit);
+    await press("Create it");
+    await visitor.stored.click();
+    await card(name).waitFor();
+  };
+  await visitor.signIn(persona);
+  await visitor.claim();
+  await visitor.stored.click();
+  await visitor.refreshed();
+  await deployment.spend(1.25);
+  await press("Create a key");
+  await picture("create", visitor);
+  await press("Create it");
+  await picture("create-refused", visitor);
+  await press("Cancel");
+  await create("Laptop", "2.50");
+  await deployment.spend(2.5);
+  await page.reload();
+  await visitor.refreshed();
+  await press("Rename", card("OpenRouter key"));
+  await picture("rename", visitor);
+  await page.keyboard.type("Notebooks");
+  await page.keyboard.press("Enter");
+  await card("Notebooks").waitFor();
+  await press("Disable", card("Notebooks"));
+  await card("Notebooks").getByText("The key is disabled.").waitFor();
+  await picture("keys", visitor);
+  await press("Undo", card("Notebooks"));
+  await card("Notebooks").getByText("The key is enabled.").waitFor();
+  await press("New secret…", card("Notebooks"));
+  await page.getByRole("radio", { name: "works on for a while" }).check();
+  await picture("question-grace", visitor);
+  await press("Make a new secret");
+  await visitor.stored.click();
+  await press("History", card("Notebooks"));
+  await card("Notebooks").locator(".history li").first().waitFor();
+  await picture("grace-history", visitor);
+  await press("Own limit…", card("Laptop"));
+  await picture("question-limit", visitor);
+  await press("Cancel");
+  await create("Continuous integration of the parser", "");
+  await create("Phone", "");
+  await page.reload();
+  await visitor.refreshed();
+  await picture("folded", visitor);
+  await press("Show everything", card("Phone"));
+  await press("Delete…", card("Phone"));
+  await picture("question-delete", visitor);
+  await press("Delete it");
+  await page.getByText(/The key is (deleted|being removed)\./).first().waitFor();
+  await page.locator(".ended summary").click();
+  await picture("ended", visitor);
+  await visitor.open("/account");
+  await press("Show the history");
+  await page.locator(".history li").first().waitFor();
+  await picture("account", visitor);
+  await press("Leave…");
+  await picture("question-leave", visitor);
+  await operator.patch("/api/v1/admin/plans/default", { max_active_keys: 1 });
+  await visitor.context.close();
+}
+
 /** @param {Deployment} deployment */
 async function takeKept(deployment) {
   const folder = inRoot("docs", "screenshots");
@@ -208,6 +289,7 @@ async function takeAll(deployment, folder) {
     await walk(deployment, size, scheme, `load-${index + 10}`, picture);
     await walkAside(deployment, size, scheme, `load-${index + 30}`, picture);
     await walkActions(deployment, size, scheme, `load-${index + 50}`, picture);
+    await walkSeveral(deployment, size, scheme, `load-${index + 70}`, picture);
   }
 }
 

@@ -32,6 +32,7 @@ use crate::domain::id::IdKind;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::mint::{Echo, MintSpec, check_echo};
+use crate::domain::key::rotation::renewable_at;
 use crate::domain::key::secret::Secret;
 use crate::domain::people::session::Session;
 use crate::ports::DbError;
@@ -217,6 +218,7 @@ async fn settle(
                 cap_due_at: minted.cap_due_at,
                 own_limit: decision.grants.own_limit,
                 upstream_limit: decision.grants.upstream_limit,
+                renewable_at: renewable_at(spec.expires_at(), decision.plan.expiry_days),
             };
             Ok(Claimed::New { card, secret })
         }

@@ -10,6 +10,7 @@ pub struct PageFiles {
     pub landing: String,
     pub docs: String,
     pub keys: String,
+    pub account: String,
     /// The one stylesheet of all pages.
     pub style: String,
     pub icon: String,
@@ -30,6 +31,7 @@ impl Default for PageFiles {
             landing: address("landing.js"),
             docs: address("docs.js"),
             keys: address("keys.js"),
+            account: address("account.js"),
             style: address("style.css"),
             icon: address("icon.svg"),
         }

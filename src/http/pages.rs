@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::config::page_files::PageFiles;
 use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::period::LimitReset;
-use crate::http::api::health;
+use crate::http::api::{health, overview};
 use crate::http::pages::examples::{Api, Example, Uses};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -100,6 +100,15 @@ struct SignInNotice {
 struct KeysPage<'a> {
     frame: Frame<'a>,
     uses: Uses<'a>,
+    /// What the page shows, if somebody is signed in: its script then has nothing to wait for.
+    overview: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage<'a> {
+    frame: Frame<'a>,
+    overview: Option<String>,
 }
 
 #[derive(Template)]
@@ -145,8 +154,27 @@ pub async fn show_keys(context: Context) -> Result<Reply, Error> {
     let page = KeysPage {
         frame: Frame::of(config),
         uses: Uses::of(config),
+        overview: overview_of(&context).await,
     };
     render(200, &page)
+}
+
+pub async fn show_account(context: Context) -> Result<Reply, Error> {
+    let page = AccountPage {
+        frame: Frame::of(&context.app.config),
+        overview: overview_of(&context).await,
+    };
+    render(200, &page)
+}
+
+/// The overview of the member who is signed in, as JSON for a data block of a document. It is `None` if nobody is signed
+/// in, or if it cannot be read now: the page's script then asks the API, which says why.
+async fn overview_of(context: &Context) -> Option<String> {
+    context.session.as_ref()?;
+    let body = overview::overview(context).await.ok()?;
+    let json = serde_json::to_string(&body).ok()?;
+    // Within a JSON text `<` is only part of strings. Written so, no string ends the block or opens another one.
+    Some(json.replace('<', "\\u003c"))
 }
 
 pub async fn show_docs(context: Context) -> Result<Reply, Error> {

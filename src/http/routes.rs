@@ -28,7 +28,13 @@ const MINTS: &[Limit] = &[Limit::ClaimAddress, Limit::ClaimMember];
 /// Everyone's routes but the administrators'.
 const OF_EVERYBODY: &[Route] = &[
     document("/", |c| Box::pin(pages::show_landing(c))),
-    document("/keys", |c| Box::pin(pages::show_keys(c))).when(keys_page),
+    // These two contain what the API answers to the same member, so they count like its requests.
+    document("/keys", |c| Box::pin(pages::show_keys(c)))
+        .limited(&[Limit::Api])
+        .when(keys_page),
+    document("/account", |c| Box::pin(pages::show_account(c)))
+        .limited(&[Limit::Api])
+        .when(keys_page),
     document("/docs", |c| Box::pin(pages::show_docs(c))),
     document("/.well-known/security.txt", |c| {
         Box::pin(pages::security::show_security_txt(c))

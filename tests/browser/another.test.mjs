@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Deployment, sees } from "./support.mjs";
+import { Deployment, NO_ADDRESS, sees } from "./support.mjs";
 
 /** @type {Deployment} */
 let deployment;
@@ -37,12 +37,7 @@ test("a sign-in that GitHub or we refuse offers another account beside the reaso
 test("a refusal that has nothing to do with the account offers no other one", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
-  await page.route("**/api/v1/me/overview", async (route) => {
-    const response = await route.fetch();
-    const body = await response.json();
-    body.me.claim = { ...body.me.claim, open: false, refusal: { code: "minting_stopped", title: "", detail: "", retry_at: null } };
-    await route.fulfill({ response, json: body });
-  });
+  await visitor.changesAnswers(NO_ADDRESS, ({ me }) => Object.assign(me.claim, { open: false, refusal: { code: "minting_stopped", title: "", detail: "", retry_at: null } }));
   await visitor.signIn("load-502");
   await sees(page, "Claims are paused.");
   assert.equal(await page.getByRole("link", { name: "Use another GitHub account" }).count(), 0);

@@ -144,12 +144,7 @@ test("terms that no admin has confirmed yet, and a busy hour, are explained with
     { title: "Claims are not open yet", detail: "Nothing was changed. Existing keys go on working.", code: "upstream_terms_unconfirmed", retry_at: null },
     { title: "Too many people are claiming at the moment", detail: "", code: "claims_busy", retry_at: new Date(Date.now() + 34 * 60_000).toISOString() },
   ];
-  await page.route("**/api/v1/me/overview", async (route) => {
-    const answer = await route.fetch();
-    const body = await answer.json();
-    body.me.claim = { ...body.me.claim, open: false, refusal: refusals.shift() };
-    await route.fulfill({ response: answer, json: body });
-  });
+  await visitor.changesAnswers(/^\/api\/v1\/me\/overview$/, ({ me }) => Object.assign(me.claim, { open: false, refusal: refusals.shift() }));
   await visitor.signIn("load-75");
   await sees(page, "The people who run this service have not confirmed OpenRouter’s terms yet.");
   assert.ok(await page.getByRole("button", { name: "Claims not open yet" }).isDisabled());

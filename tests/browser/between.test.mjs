@@ -32,6 +32,7 @@ for (const [what, answer] of Object.entries({ "a challenge": CHALLENGE, "a netwo
     await sees(page, /No key is on record for you\. .*Reload this page/);
     assert.deepEqual(await deployment.secrets(), minted);
     await visitor.claimButton.waitFor();
+    await visitor.documentsAreBare();
     await page.route("**/api/v1/**", (route) => route.fulfill(answer));
     await page.reload();
     await visitor.settled();
@@ -50,6 +51,7 @@ test("Cloudflare's page about a failed service is not taken for a refusal of som
   visitor.expects(502);
   const { page } = visitor;
   await visitor.signIn("load-221");
+  await visitor.documentsAreBare();
   await page.route("**/api/v1/**", (route) => route.fulfill({ status: 502, contentType: "text/html", body: "<!doctype html><title>Bad gateway</title>" }));
   await page.reload();
   await sees(page, "The service did not answer.");

@@ -58,6 +58,9 @@ async function isOnlyText(page, what) {
   assert.ok(!found.made.some((html) => html.includes("pwned")), `${what}: ${found.made}`);
 }
 
+/** The answers that the page `/keys` reads. The first of them comes with its document. */
+const ANSWERS = /^\/api\/v1\/(?:me\/overview|keys|keys\/refresh)$/;
+
 /** The names of members whose text a person or an upstream chooses. */
 const CHOSEN = ["login", "name", "note", "answer"];
 
@@ -68,11 +71,8 @@ test("a login, a name, a note and an answer of any text run nothing and lead now
   await visitor.claim();
   await visitor.stored.click();
   let hostile = HOSTILE[0];
-  await page.route(/\/api\/v1\/(?:me\/overview|keys|keys\/refresh)$/, async (route) => {
-    const answer = await route.fetch();
-    const body = await answer.json();
+  await visitor.changesAnswers(ANSWERS, (body) => {
     for (const path of texts(body)) if (CHOSEN.includes(path.at(-1) ?? "")) put(body, path, hostile);
-    await route.fulfill({ response: answer, json: body });
   });
   for (hostile of HOSTILE) {
     await page.reload();
@@ -97,13 +97,10 @@ test("each text of each answer in turn may be hostile: the page keeps working an
   let now = [];
   /** @type {Map<string, any>} */
   const answers = new Map();
-  await page.route(/\/api\/v1\/(?:me\/overview|keys|keys\/refresh)$/, async (route) => {
-    const address = new URL(route.request().url()).pathname.replace("/refresh", "");
-    const answer = await route.fetch();
-    const body = await answer.json();
+  await visitor.changesAnswers(ANSWERS, (body, path) => {
+    const address = path.replace("/refresh", "");
     answers.set(address, structuredClone(body));
     for (const one of now) if (address === one.address) put(body, one.path, one.text);
-    await route.fulfill({ response: answer, json: body });
   });
   await page.reload();
   await visitor.settled();
@@ -151,7 +148,7 @@ test("an error's words are the page's own, whatever the answer says", async () =
 test("an address of any text shows a fixed notice or none, on every page", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(400, 401, 404);
-  for (const path of ["/", "/docs", "/keys", "/nothing"]) {
+  for (const path of ["/", "/docs", "/keys", "/account", "/nothing"]) {
     for (const text of HOSTILE.slice(0, 5)) {
       const value = encodeURIComponent(text);
       await visitor.open(`${path}?auth_error=${value}&next=${value}&q=${value}#${value}`);

@@ -90,7 +90,7 @@ test("a report of a leak disables the secret and shows the next one", async () =
   await visitor.leave();
 });
 
-test("a deleted key has ended, and another can be claimed", async () => {
+test("a deleted key has ended, is listed folded away with its history, and another can be claimed", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;
   const old = await holder(visitor, "load-314");
@@ -98,6 +98,15 @@ test("a deleted key has ended, and another can be claimed", async () => {
   await page.getByRole("dialog", { name: "Delete “OpenRouter key”?" }).getByRole("button", { name: "Delete it" }).click();
   await sees(page, "The key is deleted.");
   assert.deepEqual(await enabled([old]), { [old]: false });
+  await page.reload();
+  await visitor.settled();
+  const ended = page.locator(".ended");
+  assert.equal(await ended.getByText(/revoked/).isVisible(), false, "ended keys are folded away");
+  await ended.getByText("1 ended key").click();
+  await ended.getByText(/OpenRouter key .*, revoked, /).waitFor();
+  await ended.getByRole("button", { name: "History" }).click();
+  await ended.getByText("Deleted by you").waitFor();
+  await isAccessible(page, "an ended key with its history");
   await visitor.claim();
   await visitor.stored.click();
   await visitor.leave();
@@ -130,7 +139,7 @@ test("a key that OpenRouter no longer has is shown as missing, with a new secret
   await chip(page, "missing at OpenRouter");
   await sees(page, "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another.");
   const buttons = await page.locator(".is-key button").allInnerTexts();
-  assert.deepEqual(buttons, ["New secret…", "Delete…"]);
+  assert.deepEqual(buttons, ["New secret…", "History", "Rename", "Delete…"]);
   assert.equal(await page.locator(".meter").count(), 0, "there is nothing to measure");
   await isAccessible(page, "a missing key");
   await visitor.leave();

@@ -163,6 +163,7 @@ test("a service that cannot be reached is explained without guessing, not as 'no
   const visitor = await deployment.visitor();
   const { page } = visitor;
   await visitor.signIn("load-18");
+  await visitor.documentsAreBare();
   await page.route("**/api/v1/**", (route) => route.abort("internetdisconnected"));
   await page.reload();
   await sees(page, "The service did not answer.");

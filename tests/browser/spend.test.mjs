@@ -159,15 +159,15 @@ test("a device's clock that is corrected while the page is open makes its times 
   await page.reload();
   await visitor.settled();
   await visitor.refreshed();
-  assert.match(await claimed(), /Claimed\s+1 min ago/);
+  assert.match(await claimed(), /Made\s+1 min ago/);
   await setClock(0);
   await Promise.all([page.waitForResponse("**/api/v1/keys/refresh"), refresh.press(visitor)]);
   await visitor.refreshed();
-  assert.match(await claimed(), /Expires\s+in 90 days[^]*Claimed\s+1 min ago/, "back to nought");
+  assert.match(await claimed(), /Expires\s+in 90 days[^]*Made\s+1 min ago/, "back to nought");
   await setClock(-2 * DAY);
   await Promise.all([page.waitForResponse("**/api/v1/keys/refresh"), refresh.press(visitor)]);
   await visitor.refreshed();
-  assert.match(await claimed(), /Claimed\s+1 min ago/, "and to the other side");
+  assert.match(await claimed(), /Made\s+1 min ago/, "and to the other side");
   await visitor.leave();
 });
 
@@ -183,7 +183,7 @@ test("a page whose device's clock was set asks again by itself", async () => {
   await page.clock.setSystemTime(Date.now() + 86_400_000);
   await Promise.all([page.waitForResponse("**/api/v1/keys"), page.clock.runFor(20_000)]);
   await sees(page, /Figures are live|Figures from \d+ min ago/);
-  assert.match(await page.locator("#keys .facts").last().innerText(), /Claimed\s+1 min ago/);
+  assert.match(await page.locator("#keys .facts").last().innerText(), /Made\s+1 min ago/);
   await visitor.leave();
 });
 

@@ -13,6 +13,7 @@ const ME = {
   member: { id: "mem_1", provider: "github", login: "somebody", created_at: "2026-11-01T00:00:00Z" },
   roles: ["member"],
   terms: { revision: 1, accepted_at: null },
+  keys_allowed: 1,
   claim: { open: true, refusal: null, limit_usd: "5.00", limit_reset: "daily", available_usd: "5.00", available_from: null, expiry_days: 90, min_account_age_days: 30, seats_left: 7 },
 };
 
@@ -21,16 +22,31 @@ const me = (claim) => ({ ...ME, claim: { ...ME.claim, ...claim } });
 
 /** @type {Key} */
 const KEY = {
-  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", state: "active", missing: false, holds: [], plan_limit_usd: "5.00", limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
-  created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z", available_from: null, grace_until: null,
+  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", state: "active", missing: false, holds: [], plan_limit_usd: "5.00", own_limit_usd: null, limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
+  renewable_from: "2027-02-04T08:00:00Z", generation: 1, issued_at: "2026-11-20T08:00:00Z",
+  created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z", available_from: null, grace_until: null, spendable: null,
   spend: { used_usd: "0.00", left_usd: "5.00", day_usd: "0.00", week_usd: "0.00", month_usd: "0.00", total_usd: "0.00", read_at: "2026-11-21T20:59:10Z" },
 };
 
 /** @param {Partial<Key>} change @returns {Key} */
 export const key = (change) => ({ ...KEY, ...change });
 
+/** @type {Me} */
+const THREE = { ...ME, keys_allowed: 3 };
+
+/** @param {Partial<import("../../src/http/pages/scripts/key-card-view.js").CardState>} change @returns {import("../../src/http/pages/scripts/key-card-view.js").CardState} */
+const card = (change) => ({ doing: "", news: null, renaming: null, history: null, ...change });
+
 /** @param {string} used @param {string} left @param {string} readAt */
 const spent = (used, left, readAt) => ({ used_usd: used, left_usd: left, day_usd: used, week_usd: used, month_usd: used, total_usd: used, read_at: readAt });
+
+/** @param {Partial<import("../../src/http/pages/scripts/types.js").HistoryEntry>} change @returns {import("../../src/http/pages/scripts/types.js").HistoryEntry} */
+export const event = (change) => ({ at: "2026-11-21T19:00:00Z", event: "secret_issued", actor: "you", key: { id: "key_1", name: "Laptop" }, generation: 2, reason: null, request_kind: null, before: null, after: null, before_usd: null, after_usd: null, ...change });
+
+const LAPTOP = key({ id: "key_2", name: "Laptop", spend: spent("1.00", "4.00", "2026-11-21T20:59:20Z") });
+
+/** @param {Partial<import("../../src/http/pages/scripts/types.js").EndedKey>} change @returns {import("../../src/http/pages/scripts/types.js").EndedKey} */
+const ended = (change) => ({ id: "key_0", name: "Old", mask: "sk-or-v1-999...abc", state: "revoked", created_at: "2026-11-01T12:00:00Z", ended_at: "2026-11-21T12:00:00Z", expires_at: "2027-02-18T08:00:00Z", spent_usd: "12.00", ...change });
 
 /** @param {Partial<Refusal>} change @returns {Refusal} */
 const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
@@ -40,7 +56,7 @@ const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: 
 
 /** @type {Model} */
 const BLANK = {
-  phase: "ready", me: ME, key: null, others: [], ended: [], upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
+  phase: "ready", me: ME, keys: [], ended: [], cards: {}, making: null, upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
   wish: { note: "", sending: false, error: "", requestId: null }, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: NOW,
 };
 
@@ -68,24 +84,38 @@ export const STATES = {
   "sending a request": model({ me: me({ open: false, refusal: refusal({ code: "approval_needed", requestKind: "claim" }) }), wish: { note: "For a course", sending: true, error: "", requestId: null } }),
   "in progress": model({ waiting: "in_progress" }),
   unknown: model({ waiting: "unknown" }),
-  "a fresh key": model({ key: KEY, notice: { tone: "good", title: "Your key is ready to use.", text: "It works." } }),
-  "a key with $2 spent": model({ key: key({ spend: spent("2.00", "3.00", "2026-11-21T20:59:20Z") }), refreshing: "pending" }),
-  "a key with all spent": model({ key: key({ spend: spent("5.00", "0.00", "2026-11-21T20:40:00Z") }), refreshing: "failed" }),
-  "a key not read yet": model({ key: key({ spend: null }), now: NOW + 3_600_000 }),
-  "an outage": model({ key: key({ spend: spent("1.00", "4.00", "2026-11-21T20:30:00Z") }), upstream: { answers: false, as_of: "2026-11-21T20:50:00Z" } }),
+  "a fresh key": model({ keys: [KEY], notice: { tone: "good", title: "Your key is ready to use.", text: "It works." } }),
+  "a key with $2 spent": model({ keys: [key({ spend: spent("2.00", "3.00", "2026-11-21T20:59:20Z") })], refreshing: "pending" }),
+  "a key with all spent": model({ keys: [key({ spend: spent("5.00", "0.00", "2026-11-21T20:40:00Z") })], refreshing: "failed" }),
+  "a key not read yet": model({ keys: [key({ spend: null })], now: NOW + 3_600_000 }),
+  "an outage": model({ keys: [key({ spend: spent("1.00", "4.00", "2026-11-21T20:30:00Z") })], upstream: { answers: false, as_of: "2026-11-21T20:50:00Z" } }),
   "an outage without a key": model({ upstream: { answers: false, as_of: "2026-11-21T20:55:00Z" } }),
-  ...Object.fromEntries(/** @type {const} */ (["owner", "admin", "upstream", "leak"]).map((hold) => [`a key disabled: ${hold}`, model({ key: key({ state: "disabled", holds: [hold] }) })])),
-  "a key being disabled": model({ key: key({ holds: ["owner"] }) }),
-  "a key being enabled": model({ key: key({ state: "disabled" }) }),
-  "a key with a part of its limit": model({ key: key({ limit_usd: "3.00", spend: spent("1.00", "2.00", "2026-11-21T20:59:20Z") }) }),
-  "a missing key": model({ key: key({ missing: true }) }),
-  "a key that works later": model({ key: key({ state: "disabled", holds: ["budget"], available_from: "2026-11-22T00:00:00Z", spend: spent("0.00", "0.00", "2026-11-21T20:59:20Z") }) }),
-  "a key with an old secret in grace": model({ key: key({ grace_until: "2026-11-22T10:00:00Z" }) }),
-  "two keys": model({ key: KEY, others: [key({ id: "key_2", name: "Laptop", spend: spent("1.00", "4.00", "2026-11-21T20:59:20Z") })] }),
+  ...Object.fromEntries(/** @type {const} */ (["owner", "admin", "upstream", "leak"]).map((hold) => [`a key disabled: ${hold}`, model({ keys: [key({ state: "disabled", holds: [hold] })] })])),
+  "a key being disabled": model({ keys: [key({ holds: ["owner"] })] }),
+  "a key being enabled": model({ keys: [key({ state: "disabled" })] }),
+  "a key with a part of its limit": model({ keys: [key({ limit_usd: "3.00", spend: spent("1.00", "2.00", "2026-11-21T20:59:20Z") })] }),
+  "a missing key": model({ keys: [key({ missing: true })] }),
+  "a key that works later": model({ keys: [key({ state: "disabled", holds: ["budget"], available_from: "2026-11-22T00:00:00Z", spend: spent("0.00", "0.00", "2026-11-21T20:59:20Z") })] }),
+  "a key with an old secret in grace": model({ keys: [key({ grace_until: "2026-11-22T10:00:00Z" })] }),
+  "two keys": model({ me: THREE, keys: [KEY, LAPTOP] }),
+  "two keys, one renamed": model({ me: THREE, keys: [KEY, key({ ...LAPTOP, name: "Desk" })], cards: { key_2: card({ news: { tone: "good", title: "The key is disabled.", text: "OpenRouter refuses requests with it.", offer: { text: "Undo", action: "enable" } } }) } }),
+  "a key that is being renamed": model({ keys: [KEY], cards: { key_1: card({ renaming: { name: "Lap", error: "Write a name. Nothing was sent.", sending: false } }) } }),
+  "a key that is being disabled": model({ keys: [key({ holds: ["owner"] })], cards: { key_1: card({ doing: "disable" }) } }),
+  "a key with an own limit and its third secret": model({ keys: [key({ own_limit_usd: "2.00", plan_limit_usd: "2.00", limit_usd: "2.00", generation: 3, issued_at: "2026-11-21T19:00:00Z" })] }),
+  "a key to renew": model({ keys: [key({ renewable_from: "2026-11-20T00:00:00Z", expires_at: "2026-11-30T00:00:00Z" })] }),
+  "a key over the plan's number": model({ me: { ...ME, keys_allowed: 1 }, keys: [KEY, key({ ...LAPTOP, state: "disabled", holds: ["plan"] })] }),
+  "four keys, folded": model({ me: { ...ME, keys_allowed: 4 }, keys: [KEY, LAPTOP, key({ id: "key_3", name: "CI" }), key({ id: "key_4", name: "Phone", missing: true })] }),
+  "four keys, one opened": model({ me: { ...ME, keys_allowed: 4 }, keys: [KEY, LAPTOP, key({ id: "key_3", name: "CI" }), key({ id: "key_4", name: "Phone" })], cards: { key_2: card({ open: true }) } }),
+  "a key with its history": model({ keys: [KEY], cards: { key_1: card({ history: { events: [event({}), event({ event: "own_limit_set", before_usd: "5.00", after_usd: "2.00", generation: null })], next: "x", loading: false, failed: "" } }) } }),
+  "a key whose history is read": model({ keys: [KEY], cards: { key_1: card({ history: { events: [], next: null, loading: true, failed: "" } }) } }),
+  "a key whose history could not be read": model({ keys: [KEY], cards: { key_1: card({ history: { events: [], next: null, loading: false, failed: "The service did not answer." } }) } }),
+  "a further key": model({ me: THREE, keys: [KEY], making: { name: "", limit: "", errors: { name: "", limit: "", form: "" }, sending: false, requestId: null } }),
+  "a further key with errors": model({ me: THREE, keys: [KEY], making: { name: " ", limit: "x", errors: { name: "Write a name. Nothing was sent.", limit: "Write an amount.", form: "The key was not handed out." }, sending: true, requestId: "req_7" } }),
   "offered with a spent limit": model({ me: me({ available_usd: "0.00", available_from: "2026-11-22T00:00:00Z" }) }),
   "offered with part of the limit": model({ me: me({ available_usd: "3.00" }) }),
-  "a key with another name": model({ key: key({ name: "Laptop", plan_limit_usd: "10.00", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" }) }),
-  ...Object.fromEntries(/** @type {const} */ (["minting", "verifying", "revoking", "stuck"]).map((state) => [`a key that is ${state}`, model({ key: key({ state, mask: null, spend: null }) })])),
-  "with an earlier key": model({ ended: [key({ id: "key_0", state: "revoked", mask: "sk-or-v1-999...abc" })] }),
-  "with two earlier keys": model({ ended: [key({ id: "key_0", state: "expired", mask: "sk-or-v1-999...abc" }), key({ id: "key_9", state: "revoked", mask: null })] }),
+  "a key with another name": model({ keys: [key({ name: "Laptop", plan_limit_usd: "10.00", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" })] }),
+  ...Object.fromEntries(/** @type {const} */ (["minting", "verifying", "revoking", "stuck"]).map((state) => [`a key that is ${state}`, model({ keys: [key({ state, mask: null, spend: null })] })])),
+  "with an earlier key": model({ ended: [ended({ id: "key_0", state: "revoked", mask: "sk-or-v1-999...abc" })] }),
+  "a key with what can still be spent": model({ keys: [key({ spendable: { amount_usd: "3.75", bound: "key", until: "2026-11-22T00:00:00Z", unknown: ["workspace", "account"] } })] }),
+  "with two earlier keys": model({ ended: [ended({ id: "key_0", state: "expired", mask: "sk-or-v1-999...abc" }), ended({ id: "key_9", state: "revoked", mask: null })] }),
 };

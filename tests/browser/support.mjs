@@ -19,6 +19,13 @@ export const DESK = { width: 1280, height: 800 };
 /** How long a session's cookie is kept. */
 const SESSION_SECONDS = 7 * 86_400;
 
+/** Matches no path: with it, only documents are changed. */
+export const NO_ADDRESS = /^$/;
+
+/** The addresses of the documents that contain an overview, and the block that it is in. */
+const DOCUMENTS = /\/(?:keys|account)(?:[?#].*)?$/;
+const OVERVIEW = /(<script type="application\/json" id="overview">)([^]*?)(<\/script>)/;
+
 let visitors = 0;
 
 /** @param {ContextOptions} [options] @returns {ContextOptions} */
@@ -179,6 +186,39 @@ export class Visitor {
     const any = this.page.locator('button[name="persona"]').first();
     await any.evaluate((button, value) => ((/** @type {HTMLButtonElement} */ (button)).value = value), persona);
     return any.click();
+  }
+
+  /** Has the documents come without an overview, as they do if it cannot be read: the page then asks the API. */
+  async documentsAreBare() {
+    await this.page.route(DOCUMENTS, async (route) => {
+      if (route.request().resourceType() !== "document") return route.fallback();
+      const response = await route.fetch();
+      await route.fulfill({ response, body: (await response.text()).replace(OVERVIEW, "") });
+    });
+  }
+
+  /**
+   * Changes what the page is told: the overview in its document, and the answers of the API at some addresses.
+   * @param {RegExp} addresses paths of the API
+   * @param {(body: any, address: string) => void} change
+   */
+  async changesAnswers(addresses, change) {
+    await this.page.route(DOCUMENTS, async (route) => {
+      if (route.request().resourceType() !== "document") return route.fallback();
+      const response = await route.fetch();
+      const body = (await response.text()).replace(OVERVIEW, (_whole, opening, json, closing) => {
+        const told = JSON.parse(json);
+        change(told, "/api/v1/me/overview");
+        return `${opening}${JSON.stringify(told).replaceAll("<", "\\u003c")}${closing}`;
+      });
+      await route.fulfill({ response, body });
+    });
+    await this.page.route((url) => addresses.test(url.pathname), async (route) => {
+      const response = await route.fetch();
+      const body = await response.json();
+      change(body, new URL(route.request().url()).pathname);
+      await route.fulfill({ response, json: body });
+    });
   }
 
   /** Waits until the page `/keys` has its data. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DESK, Deployment, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
+import { DESK, Deployment, NO_ADDRESS, PHONE, fitsFingers, isAccessible, sees } from "./support.mjs";
 
 /** @type {Deployment} */
 let deployment;
@@ -65,18 +65,8 @@ test("if the rules changed while the page was open, the page says so and asks ag
   const visitor = await deployment.visitor();
   const { page } = visitor;
   visitor.expects(409);
-  // This page was loaded under another revision of the rules, as its first reading says.
-  await page.addInitScript(() => {
-    const ask = window.fetch;
-    window.fetch = async (address, init) => {
-      const answer = await ask(address, init);
-      if (!String(address).endsWith("/api/v1/me/overview")) return answer;
-      window.fetch = ask;
-      const body = await answer.json();
-      body.me.terms.revision += 1;
-      return Response.json(body);
-    };
-  });
+  // This page was loaded under another revision of the rules, as its document says.
+  await visitor.changesAnswers(NO_ADDRESS, ({ me }) => (me.terms.revision += 1));
   const before = await deployment.secrets();
   await visitor.signIn("load-55");
   await visitor.pressClaim();

@@ -26,7 +26,8 @@ const COLD = 7;
 const PAGES = {
   "/": { files: ["landing.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "Go to your key" },
   "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
-  "/keys": { files: ["keys.js", "style.css"], calls: ["GET /api/v1/me/overview", "POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
+  "/keys": { files: ["keys.js", "style.css"], calls: ["POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
+  "/account": { files: ["account.js", "style.css"], calls: [], isUsable: "Who you are here" },
 };
 
 for (const [n, [path, { files, calls, isUsable }]] of Object.entries(PAGES).entries()) {

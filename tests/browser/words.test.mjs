@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
-import { ageText, meterText, newer, outageText, partText, share, shareTone, spent } from "../../src/http/pages/scripts/spend-words.js";
+import { NO_GRACE, hoursError } from "../../src/http/pages/scripts/fields-view.js";
+import { KNOWN_EVENTS, historyWords } from "../../src/http/pages/scripts/history-words.js";
+import { ageText, boundText, endingWords, meterText, newer, outageText, partText, share, shareTone, spendableUntil, spent } from "../../src/http/pages/scripts/spend-words.js";
 import { beforeClaim, keySummary, stateAt, statusOf } from "../../src/http/pages/scripts/state-words.js";
-import { claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../src/http/pages/scripts/words.js";
-import { key as someKey } from "./states.mjs";
+import { amountError, claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, nameError, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../src/http/pages/scripts/words.js";
+import { event, key as someKey } from "./states.mjs";
 
 const NOW = Date.parse("2026-11-21T20:59:30Z");
 const MINUTE = 60_000;
@@ -167,9 +169,10 @@ test("the latest news about OpenRouter counts, and during an outage the page say
   assert.equal(newer(heard, silent), silent);
   assert.equal(newer({ answers: true, as_of: null }, silent), silent);
   assert.equal(newer(silent, { ...heard, as_of: "2026-11-21T20:59:00Z" }).answers, true);
-  assert.match(plain(outageText(silent, key({ spend: spend({}) }), NOW)), /its figures are less than 1 min old\. The service last asked OpenRouter at 21 Nov 2026, 20:59 UTC\.$/);
-  assert.match(outageText(silent, key({}), NOW), /its figures are not read yet\./);
-  assert.match(outageText({ answers: false, as_of: null }, null, NOW), /whether a key was made\.$/);
+  assert.match(plain(outageText(silent, [key({ spend: spend({}) })], NOW)), /its figures are less than 1 min old\. The service last asked OpenRouter at 21 Nov 2026, 20:59 UTC\.$/);
+  assert.match(outageText(silent, [key({})], NOW), /its figures are not read yet\./);
+  assert.match(outageText({ answers: false, as_of: null }, [], NOW), /whether a key was made\.$/);
+  assert.match(outageText(silent, [key({}), key({})], NOW), /^Your keys are not changed\. .*each key says how old its figures are\./);
 });
 
 test("a note is counted as the service counts it: characters, without the space around", () => {
@@ -201,6 +204,69 @@ test("a key that OpenRouter no longer has says so, and what to do, whatever hold
     assert.match(status.means, /so it no longer works\. Make a new secret for it, or delete it/);
   }
   assert.equal(statusOf(key({ state: "revoking", missing: true }), NOW).word, "being removed");
+});
+
+test("a key at its limit, and one with two secrets, say until when", () => {
+  const spentOut = statusOf(key({ spend: spend({ used_usd: "5.00", left_usd: "0.00" }) }), NOW);
+  assert.equal(plain(spentOut.word), "limit spent until 00:00 UTC");
+  assert.match(plain(spentOut.means), /^Today’s limit is spent\. OpenRouter refuses requests with it until 00:00 UTC \(in 3 h\)\. Then it works again by itself\.$/);
+  assert.equal(statusOf(key({ spend: spend({ used_usd: null, left_usd: null }) }), NOW).word, "active", "a figure that is not read is no figure");
+  assert.equal(statusOf(key({ limit_reset: "none", resets_at: null, spend: spend({ left_usd: "0.00" }) }), NOW).word, "limit spent");
+  const two = statusOf(key({ grace_until: "2026-11-22T10:00:00Z" }), NOW);
+  assert.equal(plain(two.word), "rotating, old secret until 10:00 UTC");
+  assert.match(plain(two.means), /together within one limit\. The old one stops at 10:00 UTC \(in 13 h\): replace it everywhere before then\./);
+  assert.equal(statusOf(key({ grace_until: "2026-11-21T20:00:00Z" }), NOW).word, "active", "the grace is over");
+});
+
+test("a name, an amount and a number of hours are checked before anything is sent", () => {
+  for (const name of ["a", "x".repeat(64), `${"😀".repeat(64)} `]) assert.equal(nameError(name), "", name);
+  assert.equal(nameError(" \n"), "Write a name. Nothing was sent.");
+  assert.equal(nameError("😀".repeat(66)), "The name is 2 characters too long. Nothing was sent.");
+  for (const amount of ["0.01", "2", "2.5", " 2.50 "]) assert.equal(amountError(amount), "", amount);
+  for (const amount of ["", "0", "0.00", "-1", "2,50", "2.505", "$2", "1e3", "abc"]) assert.notEqual(amountError(amount), "", amount);
+  for (const hours of ["1", "24", "168"]) assert.equal(hoursError({ ...NO_GRACE, when: "later", hours }), "", hours);
+  for (const hours of ["", "0", "169", "1.5", "-1", "a"]) assert.match(hoursError({ ...NO_GRACE, when: "later", hours }), /from 1 to 168/, hours);
+  assert.equal(hoursError({ ...NO_GRACE, hours: "a" }), "", "without a grace nobody asks");
+});
+
+test("before a key is deleted the page says what its spend means for the next one", () => {
+  assert.equal(plain(endingWords(key({ spend: spend({}) }), NOW)), "It has spent $1.20, which stays counted until the reset at 00:00 UTC (in 3 h): a key that you claim before then gets what is left.");
+  assert.match(endingWords(key({ spend: null }), NOW), /^What it has spent stays counted until/);
+  assert.match(endingWords(key({ spend: spend({ used_usd: "0.00" }) }), NOW), /^What it has spent by then stays counted until/);
+  assert.match(endingWords(key({ limit_reset: "none", resets_at: null, spend: spend({}) }), NOW), /stays counted for good, because this limit does not reset/);
+});
+
+test("every event of the API's description has words, with who did it and what was before and after", async () => {
+  const described = JSON.parse(await readFile(inRoot("public", "api", "v1", "openapi.json"), "utf8"));
+  const events = [...new Set(JSON.stringify(described.components.schemas.HistoryEvent).match(/"const":"([a-z_]+)"|"enum":\[[^\]]*\]/g)?.flatMap((found) => found.match(/[a-z_]+/g) ?? []))].filter((word) => !["const", "enum"].includes(word));
+  assert.ok(events.length > 30, events.join());
+  assert.deepEqual(events.filter((event) => !KNOWN_EVENTS.includes(event)), []);
+  /** @type {[Partial<import("../../src/http/pages/scripts/types.js").HistoryEntry>, string][]} */
+  const cases = [
+    [{}, "Secret 2 issued by you"],
+    [{ generation: 1 }, "Made, with its first secret"],
+    [{ event: "own_limit_set", before_usd: "5.00", after_usd: "2.00" }, "Own limit set from $5.00 to $2.00 by you"],
+    [{ event: "own_limit_set", before_usd: "2.00", after_usd: null }, "Own limit removed by you"],
+    [{ event: "limit_changed", actor: "administrator", before_usd: "5.00", after_usd: "7.50" }, "Limit at OpenRouter changed from $5.00 to $7.50"],
+    [{ event: "limit_raised", actor: "administrator", after_usd: "7.50" }, "Limit raised by $7.50 by an administrator"],
+    [{ event: "disabled", actor: "openrouter", reason: "upstream" }, "Disabled at OpenRouter"],
+    [{ event: "disabled", actor: "keycap", reason: "budget" }, "Stopped: its limit was spent"],
+    [{ event: "enabled", reason: "owner" }, "Enabled by you"],
+    [{ event: "plan_assigned", actor: "administrator", before: "default", after: "pro" }, "Plan changed from “default” to “pro” by an administrator"],
+    [{ event: "request_decided", actor: "administrator", after: "declined" }, "Request declined by an administrator"],
+    [{ event: "a_later_event" }, "A later event"],
+  ];
+  for (const [change, expected] of cases) assert.equal(historyWords(event(change)), expected);
+});
+
+test("what can still be spent is named with its bound and its end, and so are the bounds that only OpenRouter knows", () => {
+  /** @type {import("../../src/http/pages/scripts/types.js").Spendable} */
+  const spendable = { amount_usd: "3.75", bound: "key", until: "2026-11-22T00:00:00Z", unknown: ["guardrail", "workspace", "account"] };
+  assert.equal(plain(spendableUntil(spendable, NOW)), "until 00:00 UTC (in 3 h)");
+  assert.equal(plain(spendableUntil({ ...spendable, until: "2026-12-01T00:00:00Z" }, NOW)), "until 1 Dec 2026, 00:00 UTC (in 9 days)");
+  assert.equal(boundText(spendable), "by this key’s limit; the key’s guardrail or OpenRouter’s own limits may allow less");
+  assert.equal(boundText({ ...spendable, bound: "credit", unknown: ["account"] }), "by what was paid; OpenRouter’s own limits may allow less");
+  assert.equal(boundText({ ...spendable, unknown: [] }), "by this key’s limit");
 });
 
 test("a key made with a spent limit says from when it works, before and after the claim, and no text offers a cent a day", () => {

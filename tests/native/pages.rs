@@ -2,7 +2,7 @@
 
 use crate::support::{Browser, World};
 
-const DOCUMENTS: [&str; 3] = ["/", "/docs", "/keys"];
+const DOCUMENTS: [&str; 4] = ["/", "/docs", "/keys", "/account"];
 
 /// A page's text as a reader sees it: without tags, with entities resolved, and with white space as one space.
 fn text(html: &str) -> String {

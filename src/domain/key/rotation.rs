@@ -2,6 +2,7 @@
 //! old secret works beside the new one.
 
 use crate::domain::money::NanoUsd;
+use crate::domain::time::Timestamp;
 
 /// How many successors of one key may be minted in a UTC day.
 pub const ROTATIONS_A_DAY: i64 = 6;
@@ -9,6 +10,17 @@ pub const ROTATIONS_A_DAY: i64 = 6;
 pub const GRACE_HOURS: std::ops::RangeInclusive<i64> = 1..=168;
 /// The grace of a renewal that names none, in hours.
 pub const RENEWAL_GRACE_HOURS: i64 = 24;
+
+/// A key can be renewed in the last two weeks of its life, in seconds.
+const RENEWABLE_SECS: i64 = 14 * DAY_SECS;
+const DAY_SECS: i64 = 86_400;
+
+/// The moment from which on a key can be renewed: in the last two weeks of its life, or in the last third of a shorter
+/// one. The view `rotation_gates` decides by the same rule.
+pub fn renewable_at(expires_at: Timestamp, expiry_days: u32) -> Timestamp {
+    let third = i64::from(expiry_days).saturating_mul(DAY_SECS) / 3;
+    expires_at.plus(RENEWABLE_SECS.min(third).saturating_neg())
+}
 
 /// Splits what is left of `cap` after `used` between a generation and its successor. Returns the new limit of the old
 /// generation: `used` and half of what is left, rounded down, and never more than its present `limit`. The successor

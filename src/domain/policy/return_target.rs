@@ -4,16 +4,18 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnTarget {
     Keys,
+    Account,
     Docs,
 }
 
 impl ReturnTarget {
     /// The pages that exist.
-    pub const ALL: [Self; 2] = [Self::Keys, Self::Docs];
+    pub const ALL: [Self; 3] = [Self::Keys, Self::Account, Self::Docs];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
+            Self::Account => "account",
             Self::Docs => "docs",
         }
     }
@@ -22,7 +24,8 @@ impl ReturnTarget {
     pub const fn path(self, keys_page: bool) -> &'static str {
         match self {
             Self::Keys if keys_page => "/keys",
-            Self::Keys => "/",
+            Self::Account if keys_page => "/account",
+            Self::Keys | Self::Account => "/",
             Self::Docs => "/docs",
         }
     }
@@ -40,7 +43,7 @@ mod tests {
 
     #[test]
     fn only_names_of_the_list_are_targets() {
-        for name in ["keys", "docs"] {
+        for name in ["keys", "account", "docs"] {
             assert_eq!(
                 ReturnTarget::from_name(Some(name)).path(true),
                 format!("/{name}")

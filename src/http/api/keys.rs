@@ -59,6 +59,8 @@ pub struct KeyBody {
     resets_at: Option<Timestamp>,
     created_at: Timestamp,
     expires_at: Timestamp,
+    /// From this moment on the key can be renewed.
+    renewable_from: Timestamp,
     /// The number of the key's current secret, from 1. A rotation makes the next one.
     generation: i64,
     /// When that secret was made.
@@ -120,6 +122,7 @@ impl KeyBody {
             resets_at: card.limit_reset.resets_at(now),
             created_at: card.created_at,
             expires_at: card.expires_at,
+            renewable_from: card.renewable_at,
             generation: card.issue.number,
             issued_at: card.issue.at,
             grace_until: card.issue.grace_until,

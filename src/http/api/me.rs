@@ -25,6 +25,8 @@ pub struct MeBody {
     member: MeMember,
     roles: Vec<MemberRole>,
     terms: AcceptedTerms,
+    /// How many keys the plan allows at a time.
+    keys_allowed: i64,
     claim: ClaimTermsBody,
 }
 
@@ -105,6 +107,7 @@ pub fn body(
             revision: REVISION,
             accepted_at: decision.facts.policy.accepted_at(),
         },
+        keys_allowed: decision.facts.keys_allowed,
         claim: terms(context, decision, now),
     })
 }

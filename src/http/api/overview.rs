@@ -31,6 +31,11 @@ pub struct OverviewBody {
 
 /// Answers 200 with what `GET` of `/api/v1/me`, `/api/v1/keys` and `/api/v1/requests` answer.
 pub async fn show_overview(context: Context) -> Result<Reply, Error> {
+    Reply::json(200, &overview(&context).await?)
+}
+
+/// Reads the overview of the member who is signed in.
+pub async fn overview(context: &Context) -> Result<OverviewBody, Error> {
     let session = context.member()?;
     let app = &*context.app;
     let attempt = claim::attempt(app, session.clone(), None)?;
@@ -44,12 +49,11 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
         return Err(Error::Internal);
     };
     let keys = KeysBody::read(cards, ended, sweep, attempt.now)?;
-    let body = OverviewBody {
-        me: me::body(&context, member, &rows, attempt.now)?,
+    Ok(OverviewBody {
+        me: me::body(context, member, &rows, attempt.now)?,
         keys: keys.keys,
         ended: keys.ended,
         openrouter: keys.openrouter,
         requests: requests::read_own(own)?,
-    };
-    Reply::json(200, &body)
+    })
 }

@@ -3,6 +3,7 @@
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
+use crate::domain::key::rotation::renewable_at;
 use crate::domain::money::NanoUsd;
 use crate::domain::money::budget::{self, Grants};
 use crate::domain::money::spend::Spend;
@@ -18,7 +19,7 @@ macro_rules! card {
     () => {
         concat!("SELECT json_object('id', c.public_id, 'name', c.name, 'state', c.state, 'label', c.label,
             'limit_nano', c.limit_nano, 'limit_reset', c.limit_reset,
-            'created_at', c.created_at, 'expires_at', c.expires_at,
+            'life', json_object('created_at', c.created_at, 'expires_at', c.expires_at, 'days', p.expiry_days),
             'issue', json_object('number', c.number, 'at', c.issued_at, 'grace_until', c.grace_until),
             'usage', json_object('daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano,
               'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
@@ -82,6 +83,8 @@ pub struct Card {
     pub own_limit: Option<NanoUsd>,
     /// A lower limit that someone outside keycap set at OpenRouter.
     pub upstream_limit: Option<NanoUsd>,
+    /// From this moment on the key can be renewed.
+    pub renewable_at: Timestamp,
 }
 
 impl Card {
@@ -114,8 +117,7 @@ from_json! {
         label: Option<String>,
         limit_nano: NanoUsd,
         limit_reset: LimitReset,
-        created_at: Timestamp,
-        expires_at: Timestamp,
+        life: LifeRow,
         issue: Issue,
         usage: UsageRow,
         holds: Vec<Reason>,
@@ -133,6 +135,15 @@ from_json! {
         missing: bool,
         has_guardrail: bool,
         all_off: bool,
+    }
+}
+
+from_json! {
+    struct LifeRow {
+        created_at: Timestamp,
+        expires_at: Timestamp,
+        /// How long a new key of the plan lives.
+        days: u32,
     }
 }
 
@@ -171,6 +182,7 @@ impl CardRow {
             allowance: grants.allowance().key,
             own_limit: grants.own_limit,
             upstream_limit: grants.upstream_limit,
+            renewable_at: renewable_at(self.life.expires_at, self.life.days),
             cap_due_at: self.cap_due_at,
             id: self.id,
             name: self.name,
@@ -178,8 +190,8 @@ impl CardRow {
             label: self.label,
             limit: self.limit_nano,
             limit_reset: self.limit_reset,
-            created_at: self.created_at,
-            expires_at: self.expires_at,
+            created_at: self.life.created_at,
+            expires_at: self.life.expires_at,
             issue: self.issue,
         }
     }

@@ -12,6 +12,11 @@ fn a_renewal_is_possible_near_the_end_of_a_life_and_gives_a_new_one() {
     let response = asks(&member, &key, "renew", "{}");
     is(&response, 409, "too_early");
     assert_eq!(response.json()["retry_at"], "2027-02-05T12:00:00Z");
+    let listed = member.get("/api/v1/keys").json();
+    assert_eq!(
+        listed["keys"][0]["renewable_from"],
+        response.json()["retry_at"]
+    );
     world.pass(76 * DAY - 1);
     let member = Browser::signed_in(&world, "member");
     is(&asks(&member, &key, "renew", "{}"), 409, "too_early");

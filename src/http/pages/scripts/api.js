@@ -22,7 +22,7 @@
 const DEADLINE_MS = 60_000;
 
 /**
- * The id of the member for whom this page was made: the first one that `/me` returned. Every change sends it, and the
+ * The id of the member for whom this page was made: the one in the document, or the first one that `/me` returned. Every change sends it, and the
  * service refuses the change if another account is signed in by then. It stays the same until the page is reloaded.
  * @type {string | null}
  */
@@ -95,11 +95,11 @@ export async function call(method, path, body = {}, idempotencyKey) {
       redirect: "error",
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
-    if (response.status !== 204 && !isJson(response)) return { outcome: "lost", between: isRefusalBetween(response) };
+    if (!isEmpty(response) && !isJson(response)) return { outcome: "lost", between: isRefusalBetween(response) };
     readClock(response);
-    const parsed = response.status === 204 ? {} : JSON.parse(await response.text());
+    const parsed = isEmpty(response) ? {} : JSON.parse(await response.text());
     if (!response.ok) return refusal(response, parsed);
-    if (path === "/api/v1/me" || path === OVERVIEW) compareMember(stringOf((parsed.me ?? parsed).member?.id));
+    if (!changes && (path === "/api/v1/me" || path === OVERVIEW)) compareMember(stringOf((parsed.me ?? parsed).member?.id));
     return { outcome: "done", status: response.status, body: /** @type {T} */ (parsed) };
   } catch {
     // The device is offline, the connection was cut, the deadline passed or the answer is incomplete: a change may have
@@ -124,6 +124,9 @@ const changeHeaders = (idempotencyKey) => ({
   ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
 });
 
+/** Takes a member for whom the document itself was made. @param {string} member */
+export const adopt = (member) => compareMember(stringOf(member));
+
 /** @param {string | null} member */
 function compareMember(member) {
   pageMember ??= member;
@@ -132,7 +135,10 @@ function compareMember(member) {
   else onOtherAccount(false);
 }
 
-/** Every answer of the service is JSON. @param {Response} response */
+/** Whether the service has done something, or will do it, and has nothing more to say. @param {Response} response */
+const isEmpty = (response) => response.status === 204 || (response.status === 202 && !response.headers.has("content-type"));
+
+/** Every other answer of the service is JSON. @param {Response} response */
 const isJson = (response) => /^application\/(problem\+)?json\b/.test(response.headers.get("content-type") ?? "");
 
 /**

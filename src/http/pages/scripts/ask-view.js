@@ -4,7 +4,7 @@ import { html, nothing } from "./html.js";
 import { moment, requestId } from "./parts.js";
 import { ASKS, NOTE_CHARS, noteCount } from "./words.js";
 
-/** @import { Key, MemberRequest, Refusal } from "./types.js" */
+/** @import { MemberRequest, Refusal } from "./types.js" */
 /** @import { Actions, Model } from "./keys-view.js" */
 
 /** The id of the note's field, which gets the focus when the note cannot be sent. */
@@ -47,7 +47,7 @@ const declined = (last, now) => html`
 export function approved({ requests, ended, now }) {
   const last = requests?.[0];
   if (last?.state !== "approved" || last.decided_at === null) return nothing;
-  if (ended.some((/** @type {Key} */ key) => key.created_at >= String(last.decided_at))) return nothing;
+  if (ended.some((key) => key.created_at >= String(last.decided_at))) return nothing;
   return html`
     <div class="request">
       <h3>Your request was approved</h3>

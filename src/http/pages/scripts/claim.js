@@ -18,9 +18,12 @@ const UNSETTLED = new Set(["minting", "verifying"]);
 
 /**
  * The kind of unsettled claim that the page has to wait for; null if there is none.
- * @param {Key | null} key @returns {"in_progress" | "unknown" | null}
+ * @param {Key[]} keys @returns {"in_progress" | "unknown" | null}
  */
-export const openClaim = (key) => (key === null || !UNSETTLED.has(key.state) ? null : key.state === "minting" ? "in_progress" : "unknown");
+export function openClaim(keys) {
+  const open = keys.find(({ state }) => UNSETTLED.has(state));
+  return open === undefined ? null : open.state === "minting" ? "in_progress" : "unknown";
+}
 
 /**
  * @param {object} page
@@ -70,7 +73,7 @@ export function claimer(page) {
   async function claimed(key, secret) {
     say("");
     await showSecret({ secret, summary: keySummary(key, read().now) });
-    show({ claiming: false, key, ended: read().ended.filter(({ id }) => id !== key.id), notice: waitsForReset(key) ? worksLater(key, read().now) : READY });
+    show({ claiming: false, keys: [key], ended: read().ended.filter(({ id }) => id !== key.id), notice: waitsForReset(key) ? worksLater(key, read().now) : READY });
     announce();
     // The refresh is not awaited, because a function that waits here would keep the secret in memory.
     void page.refresh();
@@ -89,9 +92,9 @@ export function claimer(page) {
       return announce();
     }
     const found = page.onRecord(keys.body);
-    const open = openClaim(found.key);
+    const open = openClaim(found.keys);
     const notice = open !== null ? { text: "The claim is still in progress. This page checks again and will show the result." } : { text: `No key is on record for you. ${answer.between ? lostWords(answer).advice : ""} You can claim again.`.replace("  ", " ") };
-    show({ claiming: false, ...found, notice: found.key !== null && open === null ? LOST_KEY : { tone: "warn", title, ...notice } });
+    show({ claiming: false, ...found, notice: found.keys.length > 0 && open === null ? LOST_KEY : { tone: "warn", title, ...notice } });
     announce();
     if (open !== null) await page.wait(open, LOST_KEY);
   }

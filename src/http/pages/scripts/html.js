@@ -10,6 +10,7 @@ import { Directive, directive } from "lit-html/directive.js";
 import { noChange, html as template } from "lit-html";
 
 export { nothing, render } from "lit-html";
+export { repeat } from "lit-html/directives/repeat.js";
 
 class LiveText extends Directive {
   /** @type {Text | null} */

@@ -1,34 +1,74 @@
-// What the owner of a key can do with it: make a new secret, report a leak, disable, enable, delete. Afterwards the
-// page says what the answer says: 202 means that the change is recorded and that OpenRouter has not confirmed it yet.
+// What the owner of a key does with it that asks first: a new secret, a renewal, a leak, a limit of one's own, the end.
+// Afterwards the page says what the answer says: 202 means that the change is recorded and that OpenRouter has not
+// confirmed it yet.
 
 import { askFirst } from "./confirm.js";
+import { failureWords } from "./failure-words.js";
+import { NO_GRACE, graceFields, hoursError, limitFields } from "./fields-view.js";
 import { Press } from "./press.js";
 import { showSecret } from "./secret-box.js";
 import { keySummary, laterWords, waitsForReset } from "./state-words.js";
-import { lostWords, sentence } from "./words.js";
+import { endingWords } from "./spend-words.js";
+import { amountError, clockUtc, dateUtc, perPeriod, usd } from "./words.js";
 
 /** @import { Outcome } from "./api.js" */
 /** @import { Issued, Key } from "./types.js" */
-/** @import { Notice } from "./keys-view.js" */
+/** @import { Model, Notice } from "./keys-view.js" */
 
 /**
- * @param {object} page
- * @param {() => number} page.now
- * @param {(notice: Notice) => Promise<void>} page.settle shows what is on record now, below a notice of what just
- *   happened
- * @param {() => void} page.signedOut
+ * What the actions need of the page.
+ * @typedef {object} ActionsPage
+ * @property {() => Model} read
+ * @property {(change: Partial<Model>) => void} show
+ * @property {(key: Key, news: Notice | null) => void} tell shows a key as an answer has it, with what just happened to it
+ * @property {() => void} refresh asks for the spend of keys that were just made
+ * @property {() => Promise<void>} reread reads the keys again, after an answer that left something open
+ * @property {() => void} signedOut
  */
-export function keyActions({ now, settle, signedOut }) {
+
+/** @param {ActionsPage} page */
+export function keyActions(page) {
+  const now = () => page.read().now;
+
   /** @param {Key} key */
   function newSecret(key) {
     const press = new Press();
-    askFirst({
+    const choice = { ...NO_GRACE };
+    const canWait = !key.missing && key.holds.length === 0;
+    const { redraw } = askFirst({
       title: `Make a new secret for ${nameOf(key)}?`,
-      text: ["The key keeps its name, its limit and what it has spent. The secret it has now stops working, and the new one is shown once. Decide first where you will store it."],
+      text: ["The key keeps its name, its limit and what it has spent. The new secret is shown once. Decide first where you will store it."],
+      ...(canWait ? { fields: () => graceFields(choice, change, "now"), refuse: () => (choice.error = hoursError(choice)) } : {}),
       button: "Make a new secret",
       pending: "Making it…",
-      act: async () => issued(await press.send("POST", `/api/v1/keys/${key.id}/rotate`), { replaced: "rotated" }),
+      act: async () => issued(key, await press.send("POST", `/api/v1/keys/${key.id}/rotate`, choice.when === "later" ? { grace_hours: Number(choice.hours) } : {}), choice.when === "later" ? "overlapping" : "rotated"),
     });
+    /** @param {Partial<typeof choice>} changed */
+    function change(changed) {
+      Object.assign(choice, changed, { error: "" });
+      redraw();
+    }
+  }
+
+  /** @param {Key} key */
+  function renew(key) {
+    const press = new Press();
+    const choice = { ...NO_GRACE, when: /** @type {const} */ ("later") };
+    const { redraw } = askFirst({
+      title: `Renew ${nameOf(key)}?`,
+      text: ["The key keeps its name, its limit and what it has spent. It gets a new lifetime and a new secret, which is shown once. Decide first where you will store it."],
+      fields: () => graceFields(choice, change, "later"),
+      refuse: () => (choice.error = hoursError(choice)),
+      kind: "primary",
+      button: "Renew it",
+      pending: "Renewing…",
+      act: async () => issued(key, await press.send("POST", `/api/v1/keys/${key.id}/renew`, { grace_hours: Number(choice.hours) }), "renewed"),
+    });
+    /** @param {Partial<{ hours: string }>} changed */
+    function change(changed) {
+      Object.assign(choice, changed, { error: "" });
+      redraw();
+    }
   }
 
   /** @param {Key} key */
@@ -39,8 +79,30 @@ export function keyActions({ now, settle, signedOut }) {
       text: ["Its secret is disabled at once, and never enabled again. If a new one can be made now, it is shown once. Decide first where you will store it."],
       button: "It leaked: disable it",
       pending: "Disabling…",
-      act: async () => issued(await press.send("POST", `/api/v1/keys/${key.id}/leaked`), { replaced: "leaked" }),
+      act: async () => issued(key, await press.send("POST", `/api/v1/keys/${key.id}/leaked`), "leaked"),
     });
+  }
+
+  /** @param {Key} key */
+  function limit(key) {
+    const press = new Press();
+    const own = { amount: key.own_limit_usd ?? "", error: "" };
+    const whole = page.read().me?.claim.limit_usd ?? key.plan_limit_usd;
+    const { redraw } = askFirst({
+      title: `A lower limit for ${nameOf(key)}`,
+      text: [`Your plan gives a key ${usd(whole)} ${perPeriod(key.limit_reset)}. You can set less for this one, and take it back at any time. What it has spent stays counted.`],
+      fields: () => limitFields(own, change, key.own_limit_usd !== null),
+      refuse: () => (own.error = own.amount.trim() === "" && key.own_limit_usd !== null ? "" : amountError(own.amount)),
+      kind: "primary",
+      button: "Set the limit",
+      pending: "Setting it…",
+      act: async () => limited(await press.send("POST", `/api/v1/keys/${key.id}/limit`, { limit_usd: own.amount.trim() === "" ? null : own.amount.trim() })),
+    });
+    /** @param {Partial<typeof own>} changed */
+    function change(changed) {
+      Object.assign(own, changed, { error: "" });
+      redraw();
+    }
   }
 
   /** @param {Key} key */
@@ -48,64 +110,74 @@ export function keyActions({ now, settle, signedOut }) {
     const press = new Press();
     askFirst({
       title: `Delete ${nameOf(key)}?`,
-      text: ["It stops working for good. What it has spent still counts toward your limit until the reset, even if you claim another key."],
+      text: ["It stops working for good, and its name and history stay with your ended keys. To stop it for a while, disable it instead.", endingWords(key, now())],
       button: "Delete it",
       pending: "Deleting…",
-      act: async () => changed(await press.send("DELETE", `/api/v1/keys/${key.id}`), DELETED),
+      act: async () => changed(await press.send("DELETE", `/api/v1/keys/${key.id}`), (confirmed) => (confirmed ? DELETED : BEING_DELETED)),
     });
   }
 
-  /** @param {Key} key @param {boolean} disabled */
-  async function setDisabled(key, disabled) {
-    const answer = /** @type {Outcome<{ key: Key }>} */ (await new Press().send("PATCH", `/api/v1/keys/${key.id}`, { disabled }));
-    const outcome = changed(answer, disabled ? DISABLED : ENABLED);
-    if (typeof outcome !== "string") await outcome();
-    else await settle({ tone: "bad", title: disabled ? "The key was not disabled." : "The key was not enabled.", text: outcome });
-  }
-
   /**
+   * @param {Key} before
    * @param {Outcome<Issued>} answer
-   * @param {{ replaced: "rotated" | "leaked" }} what
+   * @param {"rotated" | "overlapping" | "renewed" | "leaked"} what
    */
-  function issued(answer, { replaced }) {
+  function issued(before, answer, what) {
     if (answer.outcome !== "done") return failure(answer);
     const { key, secret, replayed, note } = answer.body;
-    if (typeof secret === "string") return () => shown(key, secret, replaced);
-    const news = replayed ? LOST_SECRET : replaced === "rotated" ? { ...NO_SECRET, text: note ?? "" } : { ...(answer.status === 202 ? LEAK_BEGUN : LEAK_DONE), text: note ?? "" };
-    return () => settle(news);
+    if (typeof secret === "string") return () => shown(key, secret, what);
+    const news = replayed ? LOST_SECRET : what !== "leaked" ? { ...NO_SECRET, text: note ?? "" } : { ...(answer.status === 202 ? LEAK_BEGUN : LEAK_DONE), text: note ?? "" };
+    return async () => {
+      page.tell(replayed ? before : key, news);
+      if (replayed) await page.reread();
+    };
   }
 
-  /** @param {Key} key @param {string} secret @param {"rotated" | "leaked"} replaced */
-  async function shown(key, secret, replaced) {
+  /** @param {Key} key @param {string} secret @param {"rotated" | "overlapping" | "renewed" | "leaked"} what */
+  async function shown(key, secret, what) {
     await showSecret({ secret, summary: keySummary(key, now()) });
-    const old = replaced === "leaked" ? "The one that leaked is disabled for good." : "The previous secret no longer works.";
+    const old = what === "leaked" ? "The one that leaked is disabled for good. Remove it from the place where it leaked." : key.grace_until !== null ? graceWords(key.grace_until) : "The previous secret no longer works.";
     const later = waitsForReset(key) ? laterWords(key, now()) : null;
-    await settle({ tone: later === null ? "good" : "warn", title: later === null ? "Your new secret is made." : `Your new secret is made; ${later.title}`, text: later === null ? old : `${old} ${later.text}` });
+    const made = what === "renewed" ? "Your key is renewed" : "Your new secret is made";
+    page.tell(key, { tone: later === null ? "good" : "warn", title: later === null ? `${made}.` : `${made}; ${later.title}`, text: later === null ? old : `${old} ${later.text}` });
+    page.refresh();
   }
 
   /**
    * @param {Outcome<{ key: Key }>} answer
-   * @param {{ done: Notice, begun: Notice }} news
+   * @param {(confirmed: boolean, key: Key) => Notice} news
    */
-  function changed(answer, { done, begun }) {
+  function changed(answer, news) {
     if (answer.outcome !== "done") return failure(answer);
-    return () => settle(answer.status === 202 ? begun : done);
+    return () => page.tell(answer.body.key, news(answer.status === 200, answer.body.key));
   }
+
+  /** @param {Outcome<{ key: Key }>} answer */
+  const limited = (answer) =>
+    changed(answer, (confirmed, key) => {
+      const title = key.own_limit_usd === null ? "The key has no limit of your own any more." : `The key may spend at most ${usd(key.own_limit_usd)} ${perPeriod(key.limit_reset)}.`;
+      return confirmed ? { tone: "good", title, text: "" } : { tone: "warn", title, text: "OpenRouter has not confirmed it yet. Until then the earlier limit is in force, usually for no more than ten minutes." };
+    });
 
   /** @param {Exclude<Outcome<unknown>, { outcome: "done" }>} answer */
   function failure(answer) {
-    if (answer.outcome === "lost") {
-      const { title, advice } = lostWords(answer);
-      return `${title} It may still have been done. ${advice} If you press again, it is not done twice.`;
-    }
-    return answer.status === 401 ? signedOut : [sentence(answer.problem.title), answer.problem.detail].join(" ").trim();
+    if (answer.outcome === "refused" && answer.status === 401) return page.signedOut;
+    // What is on record may have changed, so the page behind the dialog shows it.
+    void page.reread();
+    return failureWords(answer).text;
   }
 
-  return { newSecret, reportLeak, remove, disable: (/** @type {Key} */ key) => setDisabled(key, true), enable: (/** @type {Key} */ key) => setDisabled(key, false) };
+  return { newSecret, renew, reportLeak, limit, remove };
 }
 
 /** @param {Key} key */
 const nameOf = (key) => `“${key.name ?? "OpenRouter key"}”`;
+
+/** @param {string} until */
+function graceWords(until) {
+  const at = Date.parse(until);
+  return `The old secret works until ${dateUtc(at)}, ${clockUtc(at)}. Replace it before then: in the variable OPENROUTER_API_KEY of your shell’s profile, in .env files, in CI and on servers. Claude Code and Codex read that variable too.`;
+}
 
 /** @type {Notice} */
 export const LOST_SECRET = { tone: "bad", title: "A secret was made, but it did not reach this page.", text: "It cannot be shown again. Make a new secret. The lost secret then stops working." };
@@ -119,20 +191,8 @@ const LEAK_DONE = { tone: "good", title: "The leaked secret is disabled for good
 /** @type {Notice} */
 const LEAK_BEGUN = { tone: "bad", title: "The leaked secret is being disabled, and still works until that is confirmed.", text: "" };
 
-/** @type {{ done: Notice, begun: Notice }} */
-const DISABLED = {
-  done: { tone: "good", title: "The key is disabled.", text: "OpenRouter refuses requests with it until you enable it." },
-  begun: { tone: "warn", title: "The key is being disabled.", text: "OpenRouter has not confirmed it yet: until then the key still works. Look again in a minute." },
-};
+/** @type {Notice} */
+const DELETED = { tone: "good", title: "The key is deleted.", text: "It no longer works." };
 
-/** @type {{ done: Notice, begun: Notice }} */
-const ENABLED = {
-  done: { tone: "good", title: "The key is enabled.", text: "It works again, unless there is another reason why it is disabled; the status below shows it." },
-  begun: { tone: "warn", title: "The key is being enabled.", text: "OpenRouter has not confirmed it yet. Look again in a minute." },
-};
-
-/** @type {{ done: Notice, begun: Notice }} */
-const DELETED = {
-  done: { tone: "good", title: "The key is deleted.", text: "It no longer works." },
-  begun: { tone: "warn", title: "The key is being removed.", text: "OpenRouter has not confirmed it yet: until then the key may still work. The service tries again until OpenRouter confirms it, usually within 10 minutes." },
-};
+/** @type {Notice} */
+const BEING_DELETED = { tone: "warn", title: "The key is being removed.", text: "OpenRouter has not confirmed it yet: until then the key may still work. The service tries again until OpenRouter confirms it, usually within 10 minutes." };

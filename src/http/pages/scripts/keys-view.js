@@ -1,18 +1,29 @@
 // The views of the page `/keys`, one for each state. They are templates only: they turn the model into markup, make no
 // calls and read no clock.
 
-import { html, nothing } from "./html.js";
+import { html, nothing, repeat } from "./html.js";
 import { inProgress, offer, refused, unknown } from "./claim-view.js";
-import { meter } from "./meter.js";
-import { moment, requestId } from "./parts.js";
-import { keyButtons } from "./key-actions-view.js";
-import { METERED, outageText } from "./spend-words.js";
-import { isUsableAt, statusOf } from "./state-words.js";
-import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
+import { createForm } from "./create-view.js";
+import { endedKey, keyCard, keysOf } from "./key-card-view.js";
+import { refreshButton } from "./meter.js";
+import { requestId } from "./parts.js";
+import { outageText } from "./spend-words.js";
+import { isUsableAt } from "./state-words.js";
+import { counted, limitRules } from "./words.js";
 
-/** @import { Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
+/** @import { EndedKey, Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
+/** @import { CardState } from "./key-card-view.js" */
+/** @import { Making } from "./create-view.js" */
 
-/** @typedef {{ tone: "plain" | "good" | "warn" | "bad", title: string, text: string, requestId?: string | null }} Notice */
+/**
+ * What just happened. `offer` is the button below it: the way back, or the way on.
+ * @typedef {object} Notice
+ * @property {"plain" | "good" | "warn" | "bad"} tone
+ * @property {string} title
+ * @property {string} text
+ * @property {string | null} [requestId]
+ * @property {{ text: string, action: keyof KeyActions }} [offer]
+ */
 
 /** @typedef {{ note: string, sending: boolean, error: string, requestId: string | null }} Wish */
 
@@ -20,9 +31,10 @@ import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
  * @typedef {object} Model
  * @property {"loading" | "signed_out" | "failed" | "ready"} phase
  * @property {Me | null} me
- * @property {Key | null} key the first key that has not ended
- * @property {Key[]} others the other keys that have not ended, if the plan allows several
- * @property {Key[]} ended keys that have ended
+ * @property {Key[]} keys the keys that have not ended, the claimed one first
+ * @property {EndedKey[]} ended keys that have ended, the latest first
+ * @property {Record<string, CardState>} cards what each key's card shows, by the key's id
+ * @property {Making | null} making the further key that the member is about to make
  * @property {Upstream | null} upstream whether OpenRouter answers
  * @property {"idle" | "pending" | "failed"} refreshing whether newer figures were requested, or that request failed
  * @property {MemberRequest[] | null} requests the latest ones, newest first
@@ -36,9 +48,15 @@ import { dateUtc, limitRules, masked, perPeriod, usd } from "./words.js";
  * @property {number} now the time by the service's clock, in milliseconds
  */
 
-/** @typedef {Record<"newSecret" | "reportLeak" | "remove" | "disable" | "enable", (key: Key) => void>} KeyActions */
+/** @typedef {Record<"newSecret" | "renew" | "reportLeak" | "limit" | "remove" | "disable" | "enable" | "prefer" | "rename" | "stopRenaming", (key: Key) => void>} KeyActions */
 
-/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions} Actions */
+/** @typedef {Record<"history" | "moreHistory", (key: { id: string }) => void>} HistoryActions */
+
+/** @typedef {{ saveName: (event: Event, key: Key) => void, typeName: (event: Event, key: Key) => void, fold: (key: Key, open: boolean) => void }} CardActions */
+
+/** @typedef {{ begin: () => void, cancel: () => void, fill: (field: "name" | "limit", event: Event) => void, create: (event: Event) => void }} CreateActions */
+
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions & HistoryActions & CardActions & CreateActions} Actions */
 
 /**
  * @param {Model} model
@@ -50,8 +68,7 @@ export function page(model, actions) {
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
     ${model.upstream?.answers === false ? outage(model.upstream, model) : nothing} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
-    ${model.key === null || model.waiting !== null ? nothing : model.others.map((key) => keyCard(key, key.id, model, actions))}
-    ${model.ended.length === 0 ? nothing : earlier(model.ended, model.now)}
+    ${model.ended.length === 0 ? nothing : earlier(model, actions)}
   `;
 }
 
@@ -59,21 +76,30 @@ export function page(model, actions) {
  * How the limit works, for the key or for a key that could be claimed; shown beside it.
  * @param {Model} model
  */
-export const aside = (model) => (model.phase === "ready" && model.me !== null ? rules(model.key === null ? model.me.claim.limit_usd : model.key.plan_limit_usd, (model.key ?? model.me.claim).limit_reset) : nothing);
-
-/** Whether the page shows a key that can be used. @param {Model} model */
-export const isUsable = (model) => model.phase === "ready" && model.waiting === null && model.key !== null && isUsableAt(model.key, model.now);
+export function aside({ phase, me, keys: [key] }) {
+  if (phase !== "ready" || me === null) return nothing;
+  return rules(key === undefined ? me.claim.limit_usd : key.plan_limit_usd, (key ?? me.claim).limit_reset);
+}
 
 /**
- * The main card: the one thing that this page is about at the moment.
+ * Whether all that the page can show is a claim that is not settled. Beside other keys, a key that is not settled has a
+ * card of its own.
+ * @param {Model} model
+ */
+export const isWaiting = ({ waiting, keys }) => waiting !== null && keys.length <= 1;
+
+/** Whether the page shows a key that can be used. @param {Model} model */
+export const isUsable = (model) => model.phase === "ready" && !isWaiting(model) && model.keys.some((key) => isUsableAt(key, model.now));
+
+/**
+ * What this page is about at the moment: the keys, or how to get the first one.
  * @param {Model} model
  * @param {Me} me
  * @param {Actions} actions
  */
 function subject(model, me, actions) {
-  if (model.waiting === "unknown") return unknown;
-  if (model.waiting === "in_progress") return inProgress;
-  if (model.key !== null) return keyCard(model.key, "subject", model, actions);
+  if (isWaiting(model)) return model.waiting === "unknown" ? unknown : inProgress;
+  if (model.keys.length > 0) return keys(model, me, actions);
   if (model.refusal !== null || me.claim.refusal !== null || !me.claim.open) return refused(model, me.claim, actions);
   return offer(model, me, actions);
 }
@@ -111,10 +137,10 @@ const failed = (news, actions) => html`
  * @param {Upstream} upstream
  * @param {Model} model
  */
-const outage = (upstream, { key, now }) => html`
+const outage = (upstream, { keys, now }) => html`
   <section class="notice is-warn" aria-labelledby="outage">
     <h2 id="outage">OpenRouter does not answer.</h2>
-    <p>${outageText(upstream, key, now)}</p>
+    <p>${outageText(upstream, keys, now)}</p>
   </section>
 `;
 
@@ -127,46 +153,6 @@ const notice = (news) => html`
   </section>
 `;
 
-/**
- * @param {Key} key
- * @param {string} titleId
- * @param {Model} model
- * @param {Actions} actions
- */
-function keyCard(key, titleId, model, actions) {
-  const { now } = model;
-  const state = statusOf(key, now);
-  return html`
-    <section class="card" aria-labelledby=${titleId}>
-      <div class="card-head">
-        <h2 id=${titleId}>${key.name ?? "OpenRouter key"}</h2>
-        <span class=${state.tone === "plain" ? "chip" : `chip is-${state.tone}`}>${state.word}</span>
-      </div>
-      ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${state.means === "" ? nothing : html`<p>${state.means}</p>`}
-      ${METERED.has(key.state) && !key.missing ? meter(key, model, actions) : nothing}
-      <dl class="facts">
-        <div><dt>Limit</dt><dd><span class="figure">${usd(key.plan_limit_usd)}</span> ${perPeriod(key.limit_reset)}</dd></div>
-        ${dated("Expires", key.expires_at, now)} ${dated("Claimed", key.created_at, now)}
-        ${Date.parse(key.grace_until ?? "") > now ? dated("The old secret ends", key.grace_until, now) : nothing}
-      </dl>
-      ${keyButtons(key, now, actions)}
-      ${key.state === "active" ? html`<p class="hint">A secret is shown once, when it is made. Only this masked form is kept.</p>` : nothing}
-    </section>
-  `;
-}
-
-/**
- * A row of the facts that holds a time.
- * @param {string} label
- * @param {string | null} at
- * @param {number} now
- */
-function dated(label, at, now) {
-  const ms = Date.parse(at ?? "");
-  if (!Number.isFinite(ms)) return nothing;
-  return html`<div><dt>${ms <= now && label === "Expires" ? "Expired" : label}</dt><dd>${moment(ms, now)}</dd></div>`;
-}
-
 /** @param {string} limitUsd @param {string} reset */
 const rules = (limitUsd, reset) => html`
   <section class="section" aria-labelledby="limit-title">
@@ -178,14 +164,41 @@ const rules = (limitUsd, reset) => html`
 `;
 
 /**
- * @param {Key[]} keys
- * @param {number} now
+ * The member's keys, and the way to a further one if the plan allows several.
+ * @param {Model} model
+ * @param {Me} me
+ * @param {Actions} actions
  */
-const earlier = (keys, now) => html`
-  <section class="section" aria-labelledby="earlier-title">
-    <h2 id="earlier-title">Earlier keys</h2>
+const keys = (model, me, actions) => html`
+  ${me.keys_allowed > 1 || model.keys.length > 1 ? listHead(model, me, actions) : nothing} ${model.making === null ? nothing : createForm(model.making, me, actions)}
+  ${repeat(model.keys, ({ id }) => id, (key) => keyCard(key, key.id, model, actions))}
+`;
+
+/**
+ * @param {Model} model
+ * @param {Me} me
+ * @param {Actions} actions
+ */
+const listHead = (model, me, actions) => html`
+  <div class="list-head">
+    <p>${keysOf(model.keys.length, me.keys_allowed)}</p>
+    <div class="actions">
+      ${model.keys.length > 1 ? refreshButton(model, actions) : nothing}
+      ${model.keys.length < me.keys_allowed && model.making === null ? html`<button class="button is-primary is-create" type="button" @click=${actions.begin}>Create a key</button>` : nothing}
+    </div>
+  </div>
+`;
+
+/**
+ * The keys that have ended, folded away.
+ * @param {Model} model
+ * @param {Actions} actions
+ */
+const earlier = (model, actions) => html`
+  <details class="ended">
+    <summary>${counted(model.ended.length, "ended key")}</summary>
     <ul class="plain">
-      ${keys.map((key) => html`<li><span class="figure" translate="no">${masked(key.mask) ?? "no key"}</span>, ${statusOf(key, now).word}, claimed ${dateUtc(Date.parse(key.created_at))}</li>`)}
+      ${repeat(model.ended, ({ id }) => id, (key) => endedKey(key, model, actions))}
     </ul>
-  </section>
+  </details>
 `;

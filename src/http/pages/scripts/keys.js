@@ -1,29 +1,33 @@
-// The page `/keys`: reads the member's keys from the API, claims on request, waits while an outcome is unknown, and
-// shows a secret once, in the secret box. The page never says more than the API said, and says so if that is not
+// The page `/keys`: shows the member's keys, first as the document has them, claims on request, waits while an outcome is
+// unknown, and shows a secret once, in the secret box. The page never says more than the API said, and says so if that is not
 // enough.
 
-import { OVERVIEW, call, clockWasSet, now, readRefusal } from "./api.js";
+import { call, clockWasSet, now } from "./api.js";
 import { NO_WISH, asker } from "./ask.js";
 import { claimer, openClaim } from "./claim.js";
 import { equipSnippets } from "./copy.js";
+import { creator } from "./create.js";
 import { render } from "./html.js";
 import { keyActions } from "./key-actions.js";
-import { aside, isUsable, page } from "./keys-view.js";
+import { UNTOUCHED } from "./key-card-view.js";
+import { aside, isUsable, isWaiting, page } from "./keys-view.js";
+import { askOverview, overviewInDocument } from "./overview.js";
 import { refresher } from "./refresh.js";
 import { say } from "./say.js";
 import { showAccount, watchAccount } from "./shell.js";
 import { newer } from "./spend-words.js";
 import { stateAt } from "./state-words.js";
+import { switchActions } from "./switch-actions.js";
 import { equipTabs } from "./tabs.js";
 import { lostWords, sentence } from "./words.js";
 
-/** @import { Key, Keys, Overview } from "./types.js" */
+/** @import { EndedKey, Key, Keys, Overview } from "./types.js" */
 /** @import { Model, Notice } from "./keys-view.js" */
 /** @import { Outcome } from "./api.js" */
 
 /**
- * The first key that has not ended, the others that have not ended, and those that have.
- * @typedef {{ key: Key | null, others: Key[], ended: Key[] }} Found
+ * The keys that have not ended, and those that have.
+ * @typedef {{ keys: Key[], ended: EndedKey[] }} Found
  */
 
 /** The states of a key that has ended. Such a key does not prevent a new claim. */
@@ -44,7 +48,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, key: null, others: [], ended: [], upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, keys: [], ended: [], cards: {}, making: null, upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Whether the focus was in this part of the page. If a change removes the focused element, the focus is set again. */
 let hadFocus = false;
@@ -69,7 +73,31 @@ const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
 const { claim, accept } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askOverview, onRecord, failToLoad, settle, wait });
 
 /** @type {import("./keys-view.js").Actions} */
-const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...keyActions({ now, settle, signedOut }) };
+const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...acting() };
+
+function acting() {
+  const parts = { read: () => model, show, tell, reread, refresh: () => void refresh(), signedOut };
+  return { ...keyActions(parts), ...switchActions(parts), ...creator({ ...parts, wait: waitIfOpen }) };
+}
+
+/**
+ * Shows a key as an answer has it. What just happened to it stands in its card, or above all if the key has ended.
+ * @param {Key} key
+ * @param {Notice | null} news
+ */
+function tell(key, news) {
+  const found = sorted(model.keys.some(({ id }) => id === key.id) ? model.keys.map((one) => (one.id === key.id ? key : one)) : [...model.keys, key], model.ended);
+  if (found.keys.length === 0 && news !== null) return void settle(news);
+  const isHere = found.keys.some(({ id }) => id === key.id);
+  show({ ...found, notice: isHere ? null : news, cards: { ...model.cards, [key.id]: { ...(model.cards[key.id] ?? UNTOUCHED), news: isHere ? news : null } } });
+  if (news !== null) announce(isHere ? key : null);
+}
+
+/** Reads the keys again, below what the page says. */
+async function reread() {
+  const keys = await askKeys();
+  if (keys.outcome === "done" && model.phase === "ready") show(onRecord(keys.body));
+}
 
 async function reload() {
   show({ phase: "loading", notice: null, refusal: null });
@@ -85,23 +113,17 @@ async function lookAgain(notice) {
   announce();
 }
 
-/** Reads who is signed in and which keys they have. If a claim is not settled yet, waits for it. */
-async function load() {
-  const overview = await askOverview();
+/**
+ * Reads who is signed in and which keys they have. If a claim is not settled yet, waits for it.
+ * @param {Outcome<Overview> | null} [known] what the document had
+ */
+async function load(known = null) {
+  const overview = known ?? (await askOverview());
   if (overview.outcome !== "done") return failToLoad(overview);
   showAccount(overview.body.me);
   show({ phase: "ready", ...everything(overview.body) });
   void refresh();
   await waitIfOpen();
-}
-
-/** @returns {Promise<Outcome<Overview>>} */
-async function askOverview() {
-  const answer = /** @type {Outcome<Overview>} */ (await call("GET", OVERVIEW));
-  if (answer.outcome !== "done") return answer;
-  const { claim } = answer.body.me;
-  const me = { ...answer.body.me, claim: { ...claim, refusal: claim.refusal && readRefusal({ ...claim.refusal }) } };
-  return { ...answer, body: { ...answer.body, me } };
 }
 
 /** @param {Overview} overview */
@@ -114,18 +136,23 @@ function askKeys() {
   return call("GET", "/api/v1/keys");
 }
 
+/** @param {Key} key */
+const isEnded = (key) => ENDED.has(stateAt(key, now()));
+
 /** @param {Keys} listed */
-function onRecord({ keys, openrouter }) {
-  return { upstream: newer(model.upstream, openrouter), ...sorted(keys) };
+function onRecord({ keys, ended, openrouter }) {
+  return { upstream: newer(model.upstream, openrouter), ...sorted(keys, ended) };
 }
 
-/** @param {Key[]} keys @returns {Found} */
-function sorted(keys) {
-  /** @param {Key} key */
-  const isEnded = (key) => ENDED.has(stateAt(key, now()));
-  const [key = null, ...others] = keys.filter((key) => !isEnded(key));
-  return { key, others, ended: keys.filter((key) => isEnded(key) && key.state !== "void") };
+/** @param {Key[]} keys @param {EndedKey[]} ended @returns {Found} */
+function sorted(keys, ended) {
+  const over = keys.filter((key) => isEnded(key) && key.state !== "void");
+  const before = ended.filter(({ id }) => !keys.some((key) => key.id === id));
+  return { keys: keys.filter((key) => !isEnded(key)), ended: [...over.map(asEnded), ...before] };
 }
+
+/** A key that no longer works and is not listed as ended yet. @param {Key} key @returns {EndedKey} */
+const asEnded = ({ id, name, mask, created_at, expires_at, spend, ...key }) => ({ id, name, mask, state: stateAt({ ...key, expires_at }, now()), created_at, ended_at: null, expires_at, spent_usd: spend?.total_usd ?? null });
 
 /** @param {Outcome<unknown>} answer */
 function failToLoad(answer) {
@@ -148,7 +175,7 @@ function failedWords(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, key: null, others: [], ended: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, keys: [], ended: [], cards: {}, making: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 
@@ -163,7 +190,7 @@ async function settle(notice) {
 
 /** Waits for an earlier claim that is not settled yet. */
 async function waitIfOpen() {
-  const open = openClaim(model.key);
+  const open = openClaim(model.keys);
   if (open !== null) await wait(open);
 }
 
@@ -176,7 +203,7 @@ async function wait(kind, ifActive = ELSEWHERE) {
   waitNumber += 1;
   const mine = waitNumber;
   show({ waiting: kind });
-  announce();
+  if (isWaiting(model)) announce();
   for (let round = 0; ; round += 1) {
     const waits = WAITS_MS[model.waiting ?? kind];
     await pause(waits[Math.min(round, waits.length - 1)] ?? 0);
@@ -186,7 +213,7 @@ async function wait(kind, ifActive = ELSEWHERE) {
     if (keys.outcome === "refused" && keys.status === 401) return signedOut();
     if (keys.outcome !== "done") continue;
     const found = onRecord(keys.body);
-    const open = openClaim(found.key);
+    const open = openClaim(found.keys);
     if (open === null) return settled(found, ifActive);
     show({ ...found, waiting: open });
   }
@@ -209,7 +236,7 @@ const ELSEWHERE = {
 async function settled(found, ifActive) {
   const overview = await askOverview();
   if (overview.outcome === "refused" && overview.status === 401) return signedOut();
-  const notice = found.key === null ? NOT_CREATED : found.key.state === "active" ? ifActive : null;
+  const notice = found.keys.length === 0 ? NOT_CREATED : found.keys.every(({ state }) => state === "active") ? ifActive : null;
   show({ waiting: null, ...found, notice, ...(overview.outcome === "done" ? everything(overview.body) : {}) });
   announce();
   await refresh();
@@ -221,18 +248,22 @@ const NOT_CREATED = { tone: "plain", title: "No key was created.", text: "Everyt
 /** Updates the relative times. If a reset has passed or the device's clock was set, reads the keys again. */
 async function tick() {
   show({});
-  const hasReset = Date.parse(model.key?.resets_at ?? "") <= now();
+  const hasReset = model.keys.some(({ resets_at: at }) => Date.parse(at ?? "") <= now());
   if (model.phase !== "ready" || document.hidden || !(hasReset || clockWasSet())) return;
   const keys = await askKeys();
-  if (keys.outcome !== "done" || model.phase !== "ready" || model.waiting !== null) return;
+  if (keys.outcome !== "done" || model.phase !== "ready" || isWaiting(model)) return;
   show(onRecord(keys.body));
   await refresh();
 }
 
-/** Says what changed to a screen reader, and moves the focus there if the element that had it is gone. */
-function announce() {
-  const heading = /** @type {HTMLElement | null} */ (place.querySelector("[data-news]"));
-  if (heading === null) return;
+/**
+ * Says what changed to a screen reader, and moves the focus there if the element that had it is gone.
+ * @param {Key | null} [key] the key whose card says it
+ */
+function announce(key = null) {
+  const within = key === null ? place : place.querySelector(`[data-key="${CSS.escape(key.id)}"]`);
+  const heading = /** @type {HTMLElement | null} */ (within?.querySelector("[data-news]"));
+  if (!heading) return;
   say(heading.textContent?.trim() ?? "");
   if (hadFocus && (document.activeElement === null || document.activeElement === document.body)) heading.focus();
 }
@@ -254,4 +285,4 @@ setInterval(tick, TICK_MS);
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
-await load();
+await load(overviewInDocument());

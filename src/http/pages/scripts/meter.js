@@ -2,7 +2,7 @@
 // Its elements stay when the figures change, so that nothing moves and the focus is not lost.
 
 import { html, nothing } from "./html.js";
-import { ageText, meterText, partText, share, shareTone, spent } from "./spend-words.js";
+import { METERED, ageText, lineText, meterText, partText, share, shareTone, spent } from "./spend-words.js";
 import { resetText } from "./words.js";
 
 /** @import { Key } from "./types.js" */
@@ -25,6 +25,17 @@ export function meter(key, model, actions) {
       ${foot(key, model, actions)}
     </div>
   `;
+}
+
+/**
+ * The meter of a folded card: the bar and one line.
+ * @param {Key} key
+ * @param {number} now
+ */
+export function meterLine(key, now) {
+  if (!METERED.has(key.state) || key.missing) return nothing;
+  const part = share(key);
+  return html`<div class=${`meter is-${shareTone(part)}`}>${bar(key, part)}<p class="hint">${lineText(key, now)}</p></div>`;
 }
 
 /**
@@ -58,18 +69,28 @@ const bar = (key, part) => html`
 `;
 
 /**
- * The age of the figures, and the button that asks for newer ones.
+ * The age of the figures, and the button that asks for newer ones if there is but one key.
  * @param {Key} key
  * @param {Model} model
  * @param {Actions} actions
  */
 function foot(key, model, actions) {
   const because = model.upstream?.answers === false ? "OpenRouter does not answer" : model.refreshing === "failed" ? "no answer just now" : "";
-  const pending = model.refreshing === "pending";
   return html`
-    <div class="meter-foot">
+    <div class=${model.keys.length > 1 ? "meter-foot is-lone" : "meter-foot"}>
       <p class=${because === "" ? "hint age" : "hint age is-warn"}>${ageText(key.spend?.read_at, model.now, because)}</p>
-      <button class="button is-quiet is-refresh" type="button" aria-disabled=${pending ? "true" : "false"} @click=${actions.refresh}>${pending ? "Asking…" : "Refresh"}</button>
+      ${model.keys.length > 1 ? nothing : refreshButton(model, actions)}
     </div>
   `;
+}
+
+/**
+ * Asks for newer figures of all keys. With one key it stands beside the age of that key's figures, with several above
+ * them all.
+ * @param {Model} model
+ * @param {Actions} actions
+ */
+export function refreshButton({ refreshing }, actions) {
+  const pending = refreshing === "pending";
+  return html`<button class="button is-quiet is-refresh" type="button" aria-disabled=${pending ? "true" : "false"} @click=${actions.refresh}>${pending ? "Asking…" : "Refresh"}</button>`;
 }

@@ -11,4 +11,7 @@ export const requestId = (id) => (id ? html`<p class="hint">Request id <span cla
  * @param {number} ms
  * @param {number} now
  */
-export const moment = (ms, now) => html`${relative(ms, now)} <time class="is-aside" datetime=${new Date(ms).toISOString()}>(${dateUtc(ms)}, ${clockUtc(ms)})</time>`;
+export const moment = (ms, now) => (Number.isFinite(ms) ? known(ms, now) : "at an unknown time");
+
+/** @param {number} ms @param {number} now */
+const known = (ms, now) => html`${relative(ms, now)} <time class="is-aside" datetime=${new Date(ms).toISOString()}>(${dateUtc(ms)}, ${clockUtc(ms)})</time>`;

@@ -2,24 +2,25 @@
 // and on request. The known figures stay on the page until newer ones arrive.
 
 import { call, now } from "./api.js";
+import { isWaiting } from "./keys-view.js";
 import { say } from "./say.js";
 import { LIVE_MS, METERED, newer } from "./spend-words.js";
 import { lostWords } from "./words.js";
 
-/** @import { Key, Keys } from "./types.js" */
+/** @import { EndedKey, Key, Keys } from "./types.js" */
 /** @import { Model } from "./keys-view.js" */
 
 /**
  * @param {object} page
  * @param {() => Model} page.read
  * @param {(change: Partial<Model>) => void} page.show
- * @param {(keys: Key[]) => Partial<Model>} page.sorted
+ * @param {(keys: Key[], ended: EndedKey[]) => Partial<Model>} page.sorted
  * @param {() => void} page.signedOut
  */
 export function refresher({ read, show, sorted, signedOut }) {
   let askedAt = 0;
-  /** Whether a key with a meter is on the page and no earlier claim is being waited for. */
-  const isShown = () => read().phase === "ready" && read().waiting === null && METERED.has(read().key?.state ?? "");
+  /** Whether a key with a meter is on the page. */
+  const isShown = () => read().phase === "ready" && !isWaiting(read()) && read().keys.some(({ state }) => METERED.has(state));
 
   /** @param {boolean} pressed whether a person pressed the button and waits for the answer */
   async function refresh(pressed = false) {
@@ -36,7 +37,7 @@ export function refresher({ read, show, sorted, signedOut }) {
     }
     const answered = read().upstream?.answers !== false;
     const upstream = newer(read().upstream, answer.body.openrouter);
-    show({ refreshing: "idle", upstream, ...(isShown() ? sorted(answer.body.keys) : {}) });
+    show({ refreshing: "idle", upstream, ...(isShown() ? sorted(answer.body.keys, answer.body.ended) : {}) });
     if (answered && !upstream.answers) say("OpenRouter does not answer.");
     else if (pressed) say(upstream.answers ? "These are the newest figures." : "OpenRouter still does not answer.");
   }

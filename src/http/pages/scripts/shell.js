@@ -117,6 +117,9 @@ export function showAccount(me) {
   if (place) render(me === null ? nothing : account(me.member.login), place);
 }
 
+/** Forgets that this browser was signed in. */
+export const forget = () => remember(false);
+
 /** @param {string} login */
 const account = (login) => html`
   <button class="button is-quiet who" type="button" popovertarget="account-menu" aria-label=${`Signed in as @${login}. Account menu`}>
@@ -125,6 +128,7 @@ const account = (login) => html`
   </button>
   <div id="account-menu" class="menu" popover>
     <p class="menu-who">Signed in with GitHub as <strong translate="no">@${login}</strong></p>
+    <a class="button is-quiet" href="/account">Your account</a>
     <form method="post" action="/auth/logout" @submit=${() => remember(false)}>
       <button class="button is-quiet" type="submit">Sign out</button>
     </form>
@@ -133,7 +137,7 @@ const account = (login) => html`
 `;
 
 /** The action is final, so the page asks first; the question names the account. @param {string} login */
-function askSignOutEverywhere(login) {
+export function askSignOutEverywhere(login) {
   document.getElementById("account-menu")?.hidePopover();
   const press = new Press();
   askFirst({

@@ -1,9 +1,9 @@
 // What the pages say about spend: the figures, their share of the limit and their age. The functions are pure: they use
 // no DOM, no clock and no network.
 
-import { clockUtc, dateUtc, span, usd } from "./words.js";
+import { clockUtc, dateUtc, relative, resetText, span, usd } from "./words.js";
 
-/** @import { Key, Upstream } from "./types.js" */
+/** @import { Bound, Key, Spendable, Upstream } from "./types.js" */
 
 /** A figure that was not read yet is not shown as $0. */
 export const UNREAD = "not read yet";
@@ -43,6 +43,48 @@ export function shareTone(part) {
 export function meterText(key) {
   const used = key.spend?.used_usd;
   return used ? `${usd(used)} used, ${spent(key.spend?.left_usd)} left of ${usd(key.limit_usd)}` : UNREAD;
+}
+
+/**
+ * The meter of a key in one line: "$1.20 used of $5.00, resets in 3 h (00:00 UTC)".
+ * @param {Key} key
+ * @param {number} now
+ */
+export const lineText = (key, now) => `${key.spend?.used_usd ? `${usd(key.spend.used_usd)} used` : UNREAD} of ${usd(key.limit_usd)}, ${resetText(key, now)}`;
+
+/** What the known bounds are called. @type {Partial<Record<Bound, string>>} */
+const BOUNDS = { key: "this key’s limit", credit: "what was paid", guardrail: "the key’s guardrail" };
+
+/**
+ * Until when an amount can be spent: "until 00:00 UTC (in 3 h)".
+ * @param {Spendable} spendable
+ * @param {number} now
+ */
+export function spendableUntil({ until }, now) {
+  const at = Date.parse(until);
+  if (!Number.isFinite(at)) return "";
+  return `until ${at - now > DAY_MS ? `${dateUtc(at)}, ` : ""}${clockUtc(at)} (${relative(at, now)})`;
+}
+
+/** By which bound, and that OpenRouter may know a tighter one. @param {Spendable} spendable */
+export function boundText({ bound, unknown }) {
+  const tighter = unknown.length === 0 ? "" : unknown.includes("guardrail") ? "; the key’s guardrail or OpenRouter’s own limits may allow less" : "; OpenRouter’s own limits may allow less";
+  return `by ${BOUNDS[bound] ?? "a limit at OpenRouter"}${tighter}`;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * What becomes of a key's spend when the key is deleted.
+ * @param {Key} key
+ * @param {number} now
+ */
+export function endingWords(key, now) {
+  const used = key.spend?.used_usd ?? null;
+  const spentText = used === null ? "What it has spent" : usd(used) === "$0" ? "What it has spent by then" : `It has spent ${usd(used)}, which`;
+  const at = Date.parse(key.resets_at ?? "");
+  const until = Number.isFinite(at) ? `until the reset at ${clockUtc(at)} (${relative(at, now)})` : "for good, because this limit does not reset";
+  return `${spentText} stays counted ${until}: a key that you claim before then gets what is left.`;
 }
 
 /**
@@ -92,13 +134,15 @@ export function newer(known, report) {
 /**
  * What the page says while OpenRouter does not answer: what still works, and how old the figures are.
  * @param {Upstream} upstream
- * @param {Key | null} key
+ * @param {Key[]} keys
  * @param {number} now
  */
-export function outageText(upstream, key, now) {
+export function outageText(upstream, keys, now) {
   const since = Date.parse(upstream.as_of ?? "");
   const asked = Number.isFinite(since) ? ` The service last asked OpenRouter at ${dateUtc(since)}, ${clockUtc(since)}.` : "";
-  if (key === null) return `This page works, and nothing was changed. A claim needs OpenRouter, so it may fail; the page then says whether a key was made.${asked}`;
+  const [key, ...others] = keys;
+  if (key === undefined) return `This page works, and nothing was changed. A claim needs OpenRouter, so it may fail; the page then says whether a key was made.${asked}`;
+  if (others.length > 0) return `Your keys are not changed. Their requests go to OpenRouter directly, not through this service, and may still work. This page works too; each key says how old its figures are.${asked}`;
   const readAge = age(key.spend?.read_at, now);
   const figures = readAge === UNREAD ? "its figures are not read yet" : `its figures are ${readAge === "live" ? "less than 1 min old" : `from ${readAge}`}`;
   return `Your key is not changed. Its requests go to OpenRouter directly, not through this service, and may still work. This page works too; ${figures}.${asked}`;

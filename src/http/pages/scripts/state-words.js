@@ -9,12 +9,12 @@ import { clockUtc, dateUtc, perPeriod, relative, resetRule, usd } from "./words.
 /** @typedef {{ word: string, tone: Tone, means: string }} Status */
 
 /** @type {Record<KeyState, Status>} */
-const STATES = {
-  minting: { word: "being made", tone: "plain", means: "" },
-  verifying: { word: "being checked", tone: "warn", means: "" },
+export const STATES = {
+  minting: { word: "being made", tone: "plain", means: "Its secret is shown in the window that asked for it, once. This page looks again by itself." },
+  verifying: { word: "being checked", tone: "warn", means: "OpenRouter did not answer, so it is not known yet whether this key was made. If it was, it is removed, usually within 10 minutes after OpenRouter answers again." },
   active: { word: "active", tone: "good", means: "" },
   disabled: { word: "being enabled", tone: "plain", means: "This key is being enabled. OpenRouter has not confirmed that yet: until then it refuses requests with this key." },
-  revoking: { word: "being removed", tone: "warn", means: "OpenRouter has not confirmed yet that this key is disabled for good: until then it may still work. You can claim again when that is confirmed." },
+  revoking: { word: "being removed", tone: "warn", means: "OpenRouter has not confirmed yet that this key is disabled for good: until then it may still work. Its place is free again when that is confirmed." },
   stuck: { word: "needs attention", tone: "bad", means: "OpenRouter has not confirmed that this key is disabled, so it may still work. The service tries again every ten minutes, and the people who run it can see this." },
   expired: { word: "expired", tone: "plain", means: "This key stopped working at its expiry." },
   revoked: { word: "revoked", tone: "plain", means: "This key is disabled for good." },
@@ -34,7 +34,7 @@ const HOLDS = {
   switch: { word: "disabled with all keys", why: "The people who run this service have disabled all keys.", next: "Only they can enable keys again." },
   admin: { word: "disabled by an administrator", why: "The people who run this service have disabled it.", next: "Only they can enable it: ask them." },
   upstream: { word: "disabled at OpenRouter", why: "Someone disabled it at OpenRouter. It stays disabled.", next: "Only an administrator can enable it: ask the people who run this service." },
-  plan: { word: "disabled: over your plan", why: "Your plan allows fewer keys than you have.", next: "Delete another key, and this one is enabled again." },
+  plan: { word: "disabled: over your plan", why: "Your plan allows fewer keys than you have.", next: "Keep this one instead of another, or delete another key." },
   owner: { word: "disabled by you", why: "You have disabled it.", next: "Enable it whenever you like." },
   idle: { word: "disabled: not used", why: "It was not used for a long time.", next: "Enable it whenever you like." },
   rotation: { word: "being rotated", why: "Its next secret is being made.", next: "Look again in a minute." },
@@ -45,7 +45,7 @@ const foremost = ({ holds }) => Object.entries(HOLDS).find(([hold]) => holds.inc
 
 /**
  * The key's state at a moment. After its expiry a key is expired, even if the service has not recorded that yet.
- * @param {Key} key
+ * @param {Pick<Key, "state" | "expires_at">} key
  * @param {number} now
  * @returns {KeyState}
  */
@@ -67,7 +67,28 @@ export function statusOf(key, now) {
   if (hold !== undefined && state === "active") return { word: "being disabled", tone: "warn", means: `${hold.why} OpenRouter has not confirmed yet that it is disabled: until then it still works.` };
   if (hold !== undefined) return { word: hold.word, tone: "warn", means: `${hold.why} OpenRouter refuses requests with it. ${hold.next}` };
   if (key.holds.includes("budget")) return spentStatus(key, now);
+  if (state === "active" && isSpent(key)) return usedUp(key, now);
+  if (state === "active" && inGrace(key, now)) return rotating(key, now);
   return STATES[state];
+}
+
+/** Whether two secrets of the key work. @param {Key} key @param {number} now */
+export const inGrace = (key, now) => Date.parse(key.grace_until ?? "") > now;
+
+/** @param {Key} key @param {number} now @returns {Status} */
+function rotating(key, now) {
+  const until = worksFrom(key.grace_until, now);
+  return { word: `rotating, old secret until ${until}`, tone: "good", means: `Two secrets of this key work, together within one limit. The old one stops at ${until} (${relative(Date.parse(key.grace_until ?? ""), now)}): replace it everywhere before then.` };
+}
+
+/** Whether OpenRouter has said that nothing is left in this window. @param {Key} key */
+const isSpent = ({ spend }) => spend?.used_usd != null && spend.left_usd !== null && Number.parseFloat(spend.left_usd) === 0;
+
+/** An active key that has spent its limit: OpenRouter refuses it until the reset. @param {Key} key @param {number} now @returns {Status} */
+function usedUp(key, now) {
+  const until = worksFrom(key.resets_at, now);
+  if (until === "") return { word: "limit spent", tone: "warn", means: "OpenRouter refuses requests with it." };
+  return { word: `limit spent until ${until}`, tone: "warn", means: `${limitSpent(key.limit_reset)} OpenRouter refuses requests with it until ${until} (${relative(Date.parse(key.resets_at ?? ""), now)}). Then it works again by itself.` };
 }
 
 /** The status of a key whose limit is spent for this window. @param {Key} key @param {number} now @returns {Status} */

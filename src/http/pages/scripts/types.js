@@ -13,14 +13,19 @@
  * @property {boolean} missing whether OpenRouter no longer has this key
  * @property {Hold[]} holds why it is disabled or, while it is still `active`, why it is being disabled
  * @property {string} plan_limit_usd for a whole window
+ * @property {string | null} own_limit_usd a lower limit that its owner has set
  * @property {string} limit_usd for this window
  * @property {string} limit_reset
  * @property {string | null} resets_at
  * @property {string} created_at
  * @property {string | null} expires_at
+ * @property {string | null} renewable_from from this time on it can be renewed
+ * @property {number} generation the number of its secret, from 1
+ * @property {string} issued_at when that secret was made
  * @property {string | null} available_from the key does not work before this time, because its limit is spent
  * @property {string | null} grace_until until this time the previous secret works too
  * @property {Spend | null} spend null until it was first read
+ * @property {Spendable | null} spendable what can still be spent; null if there is nothing to spend with
  *
  * What OpenRouter reported at `read_at`. The figure of a window is null if a new window has begun since.
  * @typedef {object} Spend
@@ -32,9 +37,24 @@
  * @property {string} total_usd
  * @property {string} read_at
  *
+ * What bounds the spending with a key. Bounds that OpenRouter applies and that keycap does not know are named apart.
+ * @typedef {"key" | "credit" | "guardrail" | "workspace" | "account"} Bound
+ * @typedef {{ amount_usd: string | null, bound: Bound, until: string, unknown: Bound[] }} Spendable
+ *
+ * A key that has ended.
+ * @typedef {object} EndedKey
+ * @property {string} id
+ * @property {string | null} name
+ * @property {string | null} mask
+ * @property {KeyState} state
+ * @property {string} created_at
+ * @property {string | null} ended_at
+ * @property {string | null} expires_at
+ * @property {string | null} spent_usd what all of its secrets have spent, as far as it was read
+ *
  * @typedef {{ answers: boolean, as_of: string | null }} Upstream
  *
- * @typedef {{ keys: Key[], openrouter: Upstream }} Keys
+ * @typedef {{ keys: Key[], ended: EndedKey[], openrouter: Upstream }} Keys
  *
  * The answer to a claim, to a rotation or to a report of a leak.
  * @typedef {object} Issued
@@ -42,6 +62,22 @@
  * @property {string | null} secret only in the answer to the request that made it
  * @property {boolean} replayed whether this same request was answered before, and that answer was lost
  * @property {string | null} note what to know if there is no secret, or if it does not work yet
+ *
+ * Something that has happened. `event` is one of those that the API's description lists.
+ * @typedef {object} HistoryEntry
+ * @property {string} at
+ * @property {string} event
+ * @property {"you" | "administrator" | "keycap" | "openrouter"} actor
+ * @property {{ id: string, name: string | null } | null} key
+ * @property {number | null} generation
+ * @property {Hold | null} reason
+ * @property {RequestKind | null} request_kind
+ * @property {string | null} before
+ * @property {string | null} after
+ * @property {string | null} before_usd
+ * @property {string | null} after_usd
+ *
+ * @typedef {{ events: HistoryEntry[], next: string | null }} HistoryPage
  *
  * @typedef {"claim" | "appeal"} RequestKind
  *
@@ -79,6 +115,7 @@
  * @property {{ id: string, provider: string, login: string, created_at: string }} member
  * @property {string[]} roles
  * @property {{ revision: number, accepted_at: string | null }} terms
+ * @property {number} keys_allowed how many keys the plan allows at a time
  * @property {Claim} claim
  *
  * What the page `/keys` shows: `requests` are the latest ones, newest first.

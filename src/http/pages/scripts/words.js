@@ -74,6 +74,7 @@ export function clockUtc(ms) {
 
 /** @param {number} ms */
 export function dateUtc(ms) {
+  if (!Number.isFinite(ms)) return "an unknown day";
   const date = new Date(ms);
   return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
 }
@@ -156,6 +157,19 @@ export function noteError(note) {
   const over = noteCount(note) - NOTE_CHARS;
   return over > 0 ? `The note is ${counted(over, "character")} too long. Nothing was sent.` : "";
 }
+
+/** The maximum length of a key's name, in characters as the service counts them. */
+export const NAME_CHARS = 64;
+
+/** What is wrong with a key's name; empty if nothing is. @param {string} name */
+export function nameError(name) {
+  const count = noteCount(name);
+  if (count === 0) return "Write a name. Nothing was sent.";
+  return count > NAME_CHARS ? `The name is ${counted(count - NAME_CHARS, "character")} too long. Nothing was sent.` : "";
+}
+
+/** What is wrong with an amount in US dollars; empty if nothing is. @param {string} amount */
+export const amountError = (amount) => (/^\d{1,7}(\.\d{1,2})?$/.test(amount.trim()) && Number(amount) >= 0.01 ? "" : "Write an amount such as 2 or 2.50, at least 0.01. Nothing was sent.");
 
 /**
  * The title, the label and the button of each kind of request.

@@ -1,0 +1,92 @@
+// What has happened to a key or an account, as a sentence. The functions are pure: they use no DOM, no clock and no
+// network.
+
+import { usd } from "./words.js";
+
+/** @import { HistoryEntry, RequestKind } from "./types.js" */
+
+/** @param {HistoryEntry} entry */
+const by = ({ actor }) => ({ you: " by you", administrator: " by an administrator", keycap: "", openrouter: " at OpenRouter" })[actor] ?? "";
+
+/** "secret 2". @param {HistoryEntry} entry */
+const secret = ({ generation }) => (generation === null ? "a secret" : `secret ${generation}`);
+
+/** @param {string} text */
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** "from $5.00 to $2.00", as far as both are known. @param {HistoryEntry} entry */
+const fromTo = ({ before_usd: before, after_usd: after }) => `${before === null ? "" : ` from ${usd(before)}`}${after === null ? "" : ` to ${usd(after)}`}`;
+
+/** Why a key was disabled. @type {Record<string, (entry: HistoryEntry) => string>} */
+const DISABLED = {
+  leak: (entry) => `Reported as leaked${by(entry)}, and disabled for good`,
+  budget: () => "Stopped: its limit was spent",
+  idle: () => "Disabled: not used for a long time",
+  plan: () => "Disabled: more keys than the plan allows",
+  switch: () => "Disabled together with all keys",
+  offboarding: () => "Disabled: the account may not use keys here any more",
+  rotation: () => "Its next secret was begun",
+};
+
+/** Why a key works again, or would if nothing else held it. @type {Record<string, (entry: HistoryEntry) => string>} */
+const ENABLED = {
+  leak: () => "The leak was dealt with",
+  budget: () => "Something was left to spend again",
+  plan: () => "Within the plan’s number of keys again",
+  switch: () => "All keys were enabled again",
+  offboarding: () => "The account may use keys here again",
+  rotation: () => "Its next secret was settled",
+  upstream: (entry) => `What was done at OpenRouter was lifted${by(entry)}`,
+};
+
+/** @type {Record<RequestKind, string>} */
+const ASKED = { claim: "Asked for approval", appeal: "Asked for an exception" };
+
+/** @type {Record<string, (entry: HistoryEntry) => string>} */
+const EVENTS = {
+  renamed: (entry) => `Renamed${by(entry)}`,
+  disabled: (entry) => DISABLED[entry.reason ?? ""]?.(entry) ?? `Disabled${by(entry)}`,
+  enabled: (entry) => ENABLED[entry.reason ?? ""]?.(entry) ?? `Enabled${by(entry)}`,
+  own_limit_set: (entry) => (entry.after_usd === null ? `Own limit removed${by(entry)}` : `Own limit set${fromTo(entry)}${by(entry)}`),
+  preferred: (entry) => `Chosen to stay${by(entry)}`,
+  ended: (entry) => `Deleted${by(entry)}`,
+  limit_lowered_upstream: (entry) => `Limit lowered${fromTo(entry)} at OpenRouter`,
+  upstream_lifted: (entry) => `What was done at OpenRouter was lifted${by(entry)}`,
+  limit_raised: (entry) => `Limit raised${entry.after_usd === null ? "" : ` by ${usd(entry.after_usd)}`}${by(entry)}`,
+  raise_ended: (entry) => `Raise${entry.before_usd === null ? "" : ` of ${usd(entry.before_usd)}`} ended${by(entry)}`,
+  limit_changed: (entry) => `Limit at OpenRouter changed${fromTo(entry)}`,
+  guardrail_changed: () => "Rules for models changed at OpenRouter",
+  secret_issued: (entry) => (entry.generation === 1 ? "Made, with its first secret" : `${capital(secret(entry))} issued${by(entry)}`),
+  secret_not_made: () => "A secret was asked for and not made",
+  secret_cleared: () => "It was uncertain whether a secret had been made: there is none",
+  secret_off: (entry) => `${capital(secret(entry))} disabled, as OpenRouter confirmed`,
+  secret_on: (entry) => `${capital(secret(entry))} enabled, as OpenRouter confirmed`,
+  secret_replaced: (entry) => `${capital(secret(entry))} replaced by a newer one`,
+  grace_ended: (entry) => `${capital(secret(entry))} ended with its grace period`,
+  secret_expired: (entry) => `${capital(secret(entry))} expired`,
+  secret_missing: (entry) => `OpenRouter no longer had ${secret(entry)}`,
+  secret_found: (entry) => `OpenRouter had ${secret(entry)} again`,
+  secret_removed: (entry) => `${capital(secret(entry))} disabled for good, as OpenRouter confirmed`,
+  removal_delayed: (entry) => `OpenRouter did not disable ${secret(entry)}; it is still tried`,
+  secret_deleted: (entry) => `${capital(secret(entry))} deleted at OpenRouter`,
+  joined: () => "Signed in for the first time",
+  signed_in: () => "Signed in",
+  login_passed_on: () => "Another account signed in under the same login",
+  sessions_ended: (entry) => `All sessions ended${by(entry)}`,
+  terms_accepted: (entry) => `Rules accepted${entry.after === null ? "" : `, revision ${entry.after}`}`,
+  suspended: (entry) => `Suspended${by(entry)}`,
+  banned: (entry) => `Blocked${by(entry)}`,
+  reinstated: (entry) => `Reinstated${by(entry)}`,
+  left: () => "Left",
+  returned: () => "Came back",
+  plan_assigned: (entry) => `Plan changed${entry.before === null ? "" : ` from “${entry.before}”`}${entry.after === null ? "" : ` to “${entry.after}”`}${by(entry)}`,
+  payment_booked: (entry) => `Payment booked${by(entry)}`,
+  request_made: (entry) => (entry.request_kind === null ? "Asked the people who run this service" : ASKED[entry.request_kind]),
+  request_decided: (entry) => `Request ${entry.after ?? "decided"}${by(entry)}`,
+};
+
+/** The events that have words of their own. */
+export const KNOWN_EVENTS = Object.keys(EVENTS);
+
+/** @param {HistoryEntry} entry */
+export const historyWords = (entry) => EVENTS[entry.event]?.(entry) ?? capital(entry.event.replaceAll("_", " "));
