@@ -19,7 +19,7 @@ use crate::app::claim;
 use crate::app::context::App;
 use crate::app::error::Error;
 use crate::app::keys;
-pub use crate::app::rotate::leak::{report_found, report_leak};
+pub use crate::app::rotate::leak::{disable_reported, report_by_anyone, report_found, report_leak};
 use crate::app::rotate::refused::refusal;
 use crate::app::rotate::shares::{count_old_as, half};
 pub use crate::app::rotate::steps::{Rotated, RotationRequest};

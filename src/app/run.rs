@@ -8,6 +8,7 @@ use crate::domain::id::PublicId;
 use crate::domain::run::{Job, WorkersPlan};
 use crate::domain::time::Timestamp;
 use crate::ports::trace::Scope;
+use crate::store::keys::leaks::ReportedGeneration;
 use crate::store::ops::runs::StartedRun;
 
 /// A run that holds its job's lease.
@@ -42,6 +43,8 @@ pub enum QueuedWork {
         run: Box<Run>,
         dry_run: bool,
     },
+    /// Anyone has reported this secret: it is disabled at OpenRouter.
+    LeakedSecret(ReportedGeneration),
     /// The workspace of our keys is closed, or opened again, because of this administrator.
     Closure { actor: PublicId },
 }

@@ -5,7 +5,8 @@
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
-    account_data, claim, create_key, health, history, keys, me, overview, requests, rotations,
+    account_data, claim, create_key, health, history, keys, leaks, me, overview, requests,
+    rotations,
 };
 use crate::http::auth;
 use crate::http::pages;
@@ -170,6 +171,15 @@ const OF_EVERYBODY: &[Route] = &[
     .query(AFTER)
     .summary("What happened to a key of mine, newest first, also after its end")
     .answers(&[ok::<history::HistoryBody>(200)]),
+    data(Method::Post, "/api/v1/leaks", |c| {
+        Box::pin(leaks::report_leak(c))
+    })
+    .limited(&[Limit::Start])
+    .takes::<leaks::FoundSecretRequest>(SMALL)
+    .summary(
+        "Report a secret that I found somewhere, by its SHA-256; the answer is always the same",
+    )
+    .answers(&[ok::<leaks::LeakReceivedBody>(202)]),
     of_keys(Method::Get, "/api/v1/requests", |c| {
         Box::pin(requests::list_own(c))
     })

@@ -9,6 +9,7 @@ mod watch;
 
 use crate::app::closure;
 use crate::app::context::App;
+use crate::app::rotate;
 use crate::app::run::QueuedWork;
 use crate::domain::run::Job;
 use crate::domain::time::Timestamp;
@@ -50,6 +51,9 @@ pub async fn run_queued(app: &App) {
                 Job::Sweep => sweep::work(app, *run).await,
                 Job::Reconcile => reconcile::begin(app, *run, dry_run).await,
             },
+            Some(QueuedWork::LeakedSecret(reported)) => {
+                rotate::disable_reported(app, &reported).await;
+            }
             Some(QueuedWork::Closure { actor }) => {
                 if let Err(error) = closure::follow(app, actor.as_str()).await {
                     closure::left_to_sweep(app, error);

@@ -3,8 +3,8 @@
 /// A limit, named by its rate-limit binding. The numbers are in wrangler.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// 20 a minute from one address. Starting a sign-in, finishing a sign-in and ending every session are counted
-    /// apart.
+    /// 20 a minute from one address. Starting a sign-in, finishing a sign-in, ending every session and reporting a
+    /// leak are counted apart.
     Start,
     /// 5 claims a minute by one member.
     ClaimMember,

@@ -44,6 +44,7 @@ use crate::store::keys::expiries;
 use crate::store::keys::generations;
 use crate::store::keys::guardrails;
 use crate::store::keys::holds;
+use crate::store::keys::leaks;
 use crate::store::keys::mints;
 use crate::store::keys::missing;
 use crate::store::keys::own_keys;
@@ -92,6 +93,7 @@ pub fn statements() -> Vec<&'static Sql> {
         guardrails::STATEMENTS,
         history::STATEMENTS,
         holds::STATEMENTS,
+        leaks::STATEMENTS,
         idempotency::STATEMENTS,
         retained::STATEMENTS,
         members::STATEMENTS,

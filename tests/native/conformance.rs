@@ -60,6 +60,11 @@ pub fn tell(world: &World) {
     an_answer_is_lost(world, &member, &own);
     member.get(&format!("{own}/history"));
     member.get("/api/v1/me/history");
+    let unknown = json!({ "sha256": "0".repeat(64) }).to_string();
+    assert_eq!(
+        Browser::new(world).post("/api/v1/leaks", &unknown).status,
+        202
+    );
     rotations(world, &member, &own);
     let removed = world.usable()[0].hash.clone();
     assert_eq!(member.delete(&own).status, 200);

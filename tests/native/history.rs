@@ -296,7 +296,7 @@ fn the_history_of_another_members_key_is_answered_like_that_of_none() {
 }
 
 /// Actions that are told nowhere: steps of a change that is told by another action, and changes of what is nobody's.
-const STEPS: [&str; 30] = [
+const STEPS: &[&str] = &[
     "instance_bound",
     "minting_switched",
     "keys_switched",

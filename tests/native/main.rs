@@ -44,6 +44,7 @@ mod history;
 mod idempotency;
 mod key_facts;
 mod later_migrations;
+mod leaks;
 mod leave;
 mod limits;
 mod logs;

@@ -8,12 +8,20 @@ use crate::app::keys;
 use crate::app::rotate::steps::{
     Rotated, RotationRequest, attempt, card_now, disable_old, looked_at, made, owned, prepare,
 };
-use crate::app::sync::upstream_changes::Look;
+use crate::app::run::QueuedWork;
+use crate::app::sync::switch::{self, SwitchOutcome};
+use crate::app::sync::upstream_changes::{self, Look, Noticed};
+use crate::crypto::random;
+use crate::domain::id::IdKind;
+use crate::domain::key::generation::GenerationState;
 use crate::domain::people::session::Session;
 use crate::domain::policy::quota::LEAK_REPORTS_A_DAY;
 use crate::store::idempotency::Taking;
 use crate::store::keys::attempt::{Attempt, Rotation};
+use crate::store::keys::holds::Switch;
+use crate::store::keys::leaks::{self, ReportedGeneration};
 use crate::store::keys::rotations::{self, RotationFacts};
+use crate::upstream::openrouter::UpstreamReply;
 
 /// Disables a leaked key at once, whatever its state is, and replaces it if that is possible.
 pub async fn report_leak(app: &App, request: &RotationRequest<'_>) -> Result<Rotated, Error> {
@@ -92,6 +100,49 @@ pub async fn report_found(
     } else {
         Rotated::OverBefore(card)
     }))
+}
+
+/// How long the work after the answer waits, in milliseconds, so that the answer has left before it begins: otherwise a
+/// report of a key of ours would be answered a little later than any other.
+const ANSWER_LEAVES_MS: u32 = 50;
+/// The actor of a leak that anyone has reported.
+const BY_ANYONE: &str = "leak-report";
+
+/// Reports a secret that anyone has found, by its SHA-256. What OpenRouter has to be told waits until after the answer, so
+/// that the answer takes as long for a secret of somebody else.
+pub async fn report_by_anyone(app: &App, secret_sha256: &str) -> Result<(), Error> {
+    let change = random::public_id(&*app.random, IdKind::Change)?;
+    let found = leaks::report(&*app.db, secret_sha256, &change, app.now()).await?;
+    let work = found.into_iter().map(QueuedWork::LeakedSecret);
+    app.queued_work.borrow_mut().extend(work);
+    Ok(())
+}
+
+/// Disables a secret that was reported. What OpenRouter does not confirm is left to the sweep.
+pub async fn disable_reported(app: &App, reported: &ReportedGeneration) {
+    let ReportedGeneration { state, row } = reported;
+    app.clock.pause(ANSWER_LEAVES_MS).await;
+    if *state == GenerationState::Revoking {
+        keys::remove(app, BY_ANYONE, row).await;
+        return;
+    }
+    // A change by someone outside keycap is recorded, but it does not stop us from disabling the key.
+    let kept = [Noticed::Lowered];
+    let look =
+        upstream_changes::must_be_as_we_left_it(app, row, BY_ANYONE, &kept, Look::Brief).await;
+    if let Err(error) = look {
+        keys::left_to_sweep(app, row, error.code());
+    }
+    let answer = switch::switch(app, Switch::Off, row, BY_ANYONE).await;
+    let is_off = matches!(
+        answer,
+        Ok(UpstreamReply::Is(
+            SwitchOutcome::Confirmed | SwitchOutcome::Gone
+        ))
+    );
+    if !is_off {
+        keys::left_to_sweep(app, row, answer);
+    }
 }
 
 /// Removes the older of two secrets in a grace period at once, because it has leaked as well and has no successor of

@@ -125,6 +125,8 @@ pub enum HistoryActor {
     Keycap,
     /// OpenRouter, or someone there who is not keycap.
     OpenRouter,
+    /// Someone who found the secret and reported it. Anyone can.
+    Finder,
 }
 
 impl HistoryEvent {

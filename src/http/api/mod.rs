@@ -9,6 +9,7 @@ pub mod history;
 pub(crate) mod key_answer;
 mod key_facts;
 pub mod keys;
+pub mod leaks;
 pub mod me;
 pub mod overview;
 pub mod requests;

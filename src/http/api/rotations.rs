@@ -8,6 +8,7 @@ use crate::app::rotate::{self, Rotated, RotationRequest};
 use crate::domain::key::rotation::GRACE_HOURS;
 use crate::domain::time::Timestamp;
 use crate::http::api::key_answer;
+use crate::http::api::leaks::is_sha256;
 use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -73,8 +74,7 @@ pub struct LeakReport {
 pub async fn report_found(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let LeakReport { secret_sha256 } = context.json()?;
-    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if secret_sha256.len() != 64 || !secret_sha256.bytes().all(is_hex) {
+    if !is_sha256(&secret_sha256) {
         return Err(Error::bad_member(
             "/secret_sha256",
             "must be the SHA-256 of the whole secret, as 64 lower-case hexadecimal digits",

@@ -9,6 +9,7 @@ pub mod expiries;
 pub mod generations;
 pub mod guardrails;
 pub mod holds;
+pub mod leaks;
 pub mod mints;
 pub mod missing;
 pub mod own_keys;

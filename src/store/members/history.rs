@@ -31,7 +31,7 @@ macro_rules! events {
           'actor', CASE
             WHEN u.action IN ('upstream_limit_kept', 'key_missed', 'key_found', 'disabled', 'enabled', 'revoke_confirmed', 'erased')
               OR (u.action = 'hold_put' AND u.after = 'upstream') THEN 'openrouter'
-            WHEN u.actor = :member THEN 'you' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE 'keycap' END,
+            WHEN u.actor = :member THEN 'you' WHEN u.actor = 'leak-report' THEN 'finder' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE 'keycap' END,
           'key', k.public_id, 'key_name', k.name, 'request_kind', q.kind,
           'generation', CASE WHEN g.id IS NOT NULL THEN (SELECT COUNT(*) FROM generations o
             WHERE o.key_id = g.key_id AND o.id <= g.id AND o.state <> 'void') END)

@@ -73,7 +73,7 @@ const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
-const OPERATIONS: [(&str, Does, Start); 43] = [
+const OPERATIONS: [(&str, Does, Start); 44] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     // One press of the button, with its Idempotency-Key.
     ("claim by a key", ClaimsForMember, |w, c| {
@@ -132,6 +132,13 @@ const OPERATIONS: [(&str, Does, Start); 43] = [
     ("leaked by admin", NoHarm, |w, c| {
         let target = format!("{}/leaked", newest(w));
         post(w, &c.operator, &target)
+    }),
+    // Someone reports the newest secret that was made, and the isolate disables it after the answer.
+    ("leak found by anyone", NoHarm, |w, _| {
+        let made = "SELECT secret_sha256 FROM generations WHERE secret_sha256 IS NOT NULL ORDER BY id DESC LIMIT 1";
+        let found = w.db.texts(made).pop().unwrap_or_else(|| "0".repeat(64));
+        let body = json!({ "sha256": found }).to_string();
+        call_with(w, &Cookies::new(), "POST", "/api/v1/leaks", &body)
     }),
     ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
     ("refresh", NoHarm, |w, c| {

@@ -20,6 +20,7 @@ pub fn tell(world: &World) {
     logins(world);
     what_sweeps_finish(world);
     unknown_outcomes(world);
+    a_finding(world);
     old_age(world);
 }
 
@@ -230,6 +231,20 @@ fn unknown_outcomes(world: &World) {
         let claimed = Browser::signed_in(world, &format!("load-{n}")).claim();
         assert_eq!(claimed.status, 503, "{claimed:?}");
     }
+    sweeps(world);
+}
+
+/// Anyone reports a secret during its grace, while an earlier failure has postponed the next attempt.
+fn a_finding(world: &World) {
+    let (member, key) = holder(world, "load-30");
+    let rotated = member.post(&format!("{key}/rotate"), r#"{"grace_hours":1}"#);
+    assert_eq!(rotated.status, 201, "{rotated:?}");
+    world
+        .db
+        .run("UPDATE generations SET next_attempt_at = 1 WHERE live = 1");
+    let found = keycap::crypto::sha256_hex(rotated.secret().unwrap().as_bytes());
+    let body = json!({ "sha256": found }).to_string();
+    assert_eq!(Browser::new(world).post("/api/v1/leaks", &body).status, 202);
     sweeps(world);
 }
 

@@ -107,3 +107,4 @@ SELECT -1 - ROW_NUMBER() OVER (), 'chg_their_' || name, 'key_bystander0', name, 
 DROP TABLE moment;
 DROP TABLE namesakes;
 DROP TABLE theirs;
+INSERT INTO leak_reports (day, reports) VALUES (1, 7);
