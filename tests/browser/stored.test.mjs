@@ -109,7 +109,7 @@ const OURS = [
 
 /** Tables that are not about people. */
 const IMPERSONAL = [
-  "audit_actions", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "closed_workspaces", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
 ];
 
 test("what the landing page says is stored is what the schema stores", async () => {

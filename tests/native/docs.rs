@@ -303,7 +303,7 @@ fn every_file_that_the_walks_name_exists_and_each_walk_counts_its_files() {
     let expected = [
         "A claim",
         "A refused claim",
-        "A key that is due in the sweep",
+        "A key that is disabled, and other work of the sweep",
         "A plan's change",
     ];
     assert_eq!(titles, expected);
