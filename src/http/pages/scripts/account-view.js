@@ -80,7 +80,7 @@ const who = ({ me, keys }, now) => html`
       <div><dt>Login</dt><dd><strong translate="no">@${me.member.login}</strong> at GitHub</dd></div>
       <div><dt>Here since</dt><dd>${moment(Date.parse(me.member.created_at), now)}</dd></div>
       <div><dt>Keys</dt><dd><a href="/keys">${counted(keys.length, "key")}</a>; your plan allows <span class="figure">${me.keys_allowed}</span></dd></div>
-      <div><dt>Rules</dt><dd>${me.terms.accepted_at === null ? html`not accepted yet; a claim asks for that` : html`accepted ${moment(Date.parse(me.terms.accepted_at), now)}`}. <a href="/docs#rules">Read them</a></dd></div>
+      <div><dt>Rules</dt><dd>${me.terms.accepted_at === null ? html`not accepted yet; a claim asks for that` : html`accepted ${moment(Date.parse(me.terms.accepted_at), now)}`} <a href="/docs#rules">Read them</a></dd></div>
       <div><dt>Id</dt><dd><code translate="no">${me.member.id}</code></dd></div>
     </dl>
   </section>

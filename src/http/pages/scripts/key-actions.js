@@ -9,7 +9,7 @@ import { Press } from "./press.js";
 import { showSecret } from "./secret-box.js";
 import { keySummary, laterWords, waitsForReset } from "./state-words.js";
 import { endingWords } from "./spend-words.js";
-import { amountError, clockUtc, dateUtc, perPeriod, usd } from "./words.js";
+import { DEFAULT_NAME, amountError, clockUtc, dateUtc, perPeriod, usd } from "./words.js";
 
 /** @import { Outcome } from "./api.js" */
 /** @import { Issued, Key } from "./types.js" */
@@ -171,7 +171,7 @@ export function keyActions(page) {
 }
 
 /** @param {Key} key */
-const nameOf = (key) => `“${key.name ?? "OpenRouter key"}”`;
+const nameOf = (key) => `“${key.name ?? DEFAULT_NAME}”`;
 
 /** @param {string} until */
 function graceWords(until) {

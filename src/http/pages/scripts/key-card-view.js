@@ -8,7 +8,7 @@ import { meter, meterLine } from "./meter.js";
 import { moment, requestId } from "./parts.js";
 import { METERED, UNREAD, boundText, spendableUntil } from "./spend-words.js";
 import { STATES, inGrace, statusOf } from "./state-words.js";
-import { counted, dateUtc, masked, perPeriod, usd } from "./words.js";
+import { DEFAULT_NAME, counted, dateUtc, masked, perPeriod, usd } from "./words.js";
 
 /** @import { EndedKey, Key } from "./types.js" */
 /** @import { History } from "./history-view.js" */
@@ -52,7 +52,7 @@ export function keyCard(key, titleId, model, actions) {
   return html`
     <section class=${canFold ? "card is-foldable" : "card"} aria-labelledby=${titleId} data-key=${key.id}>
       <div class="card-head">
-        ${card.renaming === null ? html`<h2 id=${titleId}>${key.name ?? "OpenRouter key"}</h2>` : rename(key, titleId, card.renaming, actions)}
+        ${card.renaming === null ? html`<h2 id=${titleId}>${key.name ?? DEFAULT_NAME}</h2>` : rename(key, titleId, card.renaming, actions)}
         <span class=${state.tone === "plain" ? "chip" : `chip is-${state.tone}`}>${state.word}</span>
       </div>
       ${card.news === null ? nothing : cardNews(key, card.news, actions)}
@@ -105,7 +105,7 @@ const fold = (key, titleId, open, actions) => html`
  * @param {Actions} actions
  */
 const rename = (key, titleId, { name, error, sending }, actions) => html`
-  <h2 id=${titleId} class="spoken">${key.name ?? "OpenRouter key"}</h2>
+  <h2 id=${titleId} class="spoken">${key.name ?? DEFAULT_NAME}</h2>
   <form class="rename" novalidate @submit=${(/** @type {Event} */ event) => actions.saveName(event, key)} @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && actions.stopRenaming(key)}>
     <label class="spoken" for=${renameId(key)}>Name of this key</label>
     <input id=${renameId(key)} type="text" autocomplete="off" .value=${name} aria-invalid=${error === "" ? "false" : "true"} aria-describedby=${`${renameId(key)}-error`} @input=${(/** @type {Event} */ event) => actions.typeName(event, key)} />
@@ -153,7 +153,7 @@ export function endedKey(key, { cards, now }, actions) {
   const history = cards[key.id]?.history ?? null;
   return html`
     <li>
-      <p><strong>${key.name ?? "OpenRouter key"}</strong> <span class="figure" translate="no">${masked(key.mask) ?? ""}</span>, ${STATES[key.state].word}, ${dateUtc(Date.parse(key.created_at))} to ${dateUtc(Date.parse(key.ended_at ?? key.expires_at ?? ""))}${key.spent_usd === null ? "" : `, ${usd(key.spent_usd)} spent`}</p>
+      <p><strong>${key.name ?? DEFAULT_NAME}</strong> <span class="figure" translate="no">${masked(key.mask) ?? ""}</span>, ${STATES[key.state].word}, ${dateUtc(Date.parse(key.created_at))} to ${dateUtc(Date.parse(key.ended_at ?? key.expires_at ?? ""))}${key.spent_usd === null ? "" : `, ${usd(key.spent_usd)} spent`}</p>
       ${historyButton(key, history !== null, actions)} ${history === null ? nothing : historyView(history, { now, withKeys: false, more: () => actions.moreHistory(key) })}
     </li>
   `;

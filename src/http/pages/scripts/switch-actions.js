@@ -7,7 +7,7 @@ import { readHistory } from "./history.js";
 import { Press } from "./press.js";
 import { say } from "./say.js";
 import { failureWords } from "./failure-words.js";
-import { NAME_CHARS, nameError } from "./words.js";
+import { DEFAULT_NAME, nameError } from "./words.js";
 
 /** @import { Outcome } from "./api.js" */
 /** @import { Key } from "./types.js" */
@@ -58,7 +58,7 @@ export function switchActions(page) {
 
   /** @param {Key} key */
   function rename(key) {
-    showCard(key, { renaming: { name: key.name ?? "", error: "", sending: false }, news: null });
+    showCard(key, { renaming: { name: key.name ?? DEFAULT_NAME, error: "", sending: false }, news: null });
     const field = /** @type {HTMLInputElement | null} */ (document.getElementById(renameId(key)));
     field?.focus();
     field?.select();
@@ -81,7 +81,7 @@ export function switchActions(page) {
     const renaming = cardOf(key).renaming;
     if (renaming === null || renaming.sending) return;
     const { name } = renaming;
-    if (name.trim() === (key.name ?? "")) return stopRenaming(key);
+    if (name.trim() === (key.name ?? DEFAULT_NAME)) return stopRenaming(key);
     const error = nameError(name);
     if (error !== "") return refuse(key, name, error);
     showCard(key, { renaming: { name, error: "", sending: true } });

@@ -158,6 +158,9 @@ export function noteError(note) {
   return over > 0 ? `The note is ${counted(over, "character")} too long. Nothing was sent.` : "";
 }
 
+/** What a key without a name is called. */
+export const DEFAULT_NAME = "OpenRouter key";
+
 /** The maximum length of a key's name, in characters as the service counts them. */
 export const NAME_CHARS = 64;
 
