@@ -7,12 +7,12 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { inRoot, root } from "./paths.mjs";
 
-/** @typedef {"landing" | "docs" | "keys" | "account" | "style" | "icon"} PageFile */
+/** @typedef {"landing" | "docs" | "keys" | "account" | "leak" | "style" | "icon"} PageFile */
 
 /** The sources of what pages load. The Worker is not compiled from them. */
 export const PAGE_SOURCES = ["scripts", "styles"].map((folder) => join("src", "http", "pages", folder));
 
-const ENTRIES = ["scripts/landing.js", "scripts/docs.js", "scripts/keys.js", "scripts/account.js", "styles/style.css", "icon.svg"].map((path) => inRoot("src", "http", "pages", path));
+const ENTRIES = ["scripts/landing.js", "scripts/docs.js", "scripts/keys.js", "scripts/account.js", "scripts/leak.js", "styles/style.css", "icon.svg"].map((path) => inRoot("src", "http", "pages", path));
 
 /** Browsers may be as old as the language that the sources are checked against: tsconfig.pages.json. */
 const TARGET = "es2022";

@@ -11,6 +11,7 @@ pub struct PageFiles {
     pub docs: String,
     pub keys: String,
     pub account: String,
+    pub leak: String,
     /// The one stylesheet of all pages.
     pub style: String,
     pub icon: String,
@@ -32,6 +33,7 @@ impl Default for PageFiles {
             docs: address("docs.js"),
             keys: address("keys.js"),
             account: address("account.js"),
+            leak: address("leak.js"),
             style: address("style.css"),
             icon: address("icon.svg"),
         }

@@ -112,6 +112,13 @@ struct AccountPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "leak.html")]
+struct LeakPage<'a> {
+    frame: Frame<'a>,
+    origin: &'a str,
+}
+
+#[derive(Template)]
 #[template(path = "docs.html")]
 struct Docs<'a> {
     frame: Frame<'a>,
@@ -145,6 +152,15 @@ pub async fn show_landing(context: Context) -> Result<Reply, Error> {
         closed,
         sign_in: config.sign_in_configured(),
         auth_error: auth_error.as_deref().map(SignInNotice::of),
+    };
+    render(200, &page)
+}
+
+pub async fn show_leak(context: Context) -> Result<Reply, Error> {
+    let config = &context.app.config;
+    let page = LeakPage {
+        frame: Frame::of(config),
+        origin: config.public_origin.as_str(),
     };
     render(200, &page)
 }

@@ -36,6 +36,7 @@ const OF_EVERYBODY: &[Route] = &[
     document("/account", |c| Box::pin(pages::show_account(c)))
         .limited(&[Limit::Api])
         .when(keys_page),
+    document("/leak", |c| Box::pin(pages::show_leak(c))),
     document("/docs", |c| Box::pin(pages::show_docs(c))),
     document("/.well-known/security.txt", |c| {
         Box::pin(pages::security::show_security_txt(c))

@@ -62,6 +62,11 @@ for (const [viewport, persona] of /** @type {const} */ ([[PHONE, "load-71"], [DE
     await holds("a request that was approved");
     await visitor.claim();
     await visitor.stored.click();
+
+    await visitor.open("/account");
+    const asked = await page.getByRole("region", { name: "What you have asked" }).innerText();
+    assert.match(asked, /approved[^]*They answered\s+Welcome\.[^]*declined[^]*You wrote\s+A course on parsers\.\s+They answered\s+Tell us more: which course\?/);
+    await holds("the account with its requests");
     await visitor.leave();
   });
 }

@@ -28,6 +28,7 @@ const PAGES = {
   "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
   "/keys": { files: ["keys.js", "style.css"], calls: ["POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
   "/account": { files: ["account.js", "style.css"], calls: [], isUsable: "Who you are here" },
+  "/leak": { files: ["leak.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
 };
 
 for (const [n, [path, { files, calls, isUsable }]] of Object.entries(PAGES).entries()) {
@@ -62,6 +63,22 @@ async function visit(path, isUsable, { isFirst }) {
   await visitor.leave();
   return network.requests().sort();
 }
+
+test("a member's pages show what came with their documents, while the API has not answered anything", async () => {
+  const visitor = await deployment.visitor();
+  const { page } = visitor;
+  await visitor.signIn("load-390");
+  await visitor.claim();
+  await visitor.stored.click();
+  await page.route("**/api/**", () => {});
+  await visitor.open("/keys");
+  await page.locator(".mask").waitFor();
+  await page.getByRole("button", { name: "Asking…" }).waitFor();
+  await page.getByRole("button", { name: "Signed in as @load-390. Account menu" }).waitFor();
+  await visitor.open("/account");
+  await page.getByRole("heading", { name: "Who you are here" }).waitFor();
+  await visitor.leave();
+});
 
 test("if the script of /keys does not arrive, the page says so after a while, with motion reduced or not", async () => {
   for (const reducedMotion of /** @type {const} */ (["reduce", "no-preference"])) {

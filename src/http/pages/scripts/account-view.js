@@ -1,12 +1,14 @@
 // The views of the page `/account`. They are templates only: they make no calls and read no clock.
 
-import { html, nothing } from "./html.js";
+import { quote } from "./ask-view.js";
+import { html, nothing, repeat } from "./html.js";
+import { ASKED } from "./history-words.js";
 import { historyView } from "./history-view.js";
 import { moment } from "./parts.js";
 import { counted } from "./words.js";
 
 /** @import { History } from "./history-view.js" */
-/** @import { Me, Overview } from "./types.js" */
+/** @import { Me, MemberRequest, Overview } from "./types.js" */
 
 /**
  * @typedef {object} AccountModel
@@ -30,7 +32,7 @@ export function accountView(model, actions) {
   if (model.phase === "leaving") return left(LEAVING);
   if (model.phase === "failed") return failed(model, actions);
   if (model.overview === null) return skeleton;
-  return html`${who(model.overview, model.now)} ${kept(model, actions)} ${happened(model, actions)} ${sessions(actions)} ${leaving(actions)}`;
+  return html`${who(model.overview, model.now)} ${model.overview.requests.length === 0 ? nothing : asked(model.overview.requests, model.now)} ${kept(model, actions)} ${happened(model, actions)} ${sessions(actions)} ${leaving(actions)}`;
 }
 
 const skeleton = html`
@@ -85,6 +87,32 @@ const who = ({ me, keys }, now) => html`
     </dl>
   </section>
 `;
+
+/**
+ * What the member has asked the people who run the service, with their answers.
+ * @param {MemberRequest[]} requests
+ * @param {number} now
+ */
+const asked = (requests, now) => html`
+  <section class="card" aria-labelledby="asked-title">
+    <h2 id="asked-title">What you have asked</h2>
+    <ul class="plain">
+      ${repeat(requests, ({ id }) => id, (request) => html`<li>${requestView(request, now)}</li>`)}
+    </ul>
+  </section>
+`;
+
+/** @param {MemberRequest} request @param {number} now */
+const requestView = (request, now) => html`
+  <div class="asked">
+    <p class="card-head"><strong>${ASKED[request.kind]}</strong> <span class=${`chip is-${REQUEST_STATES[request.state].tone}`}>${REQUEST_STATES[request.state].word}</span></p>
+    <p class="hint">${request.decided_at === null ? html`asked ${moment(Date.parse(request.created_at), now)}` : html`decided ${moment(Date.parse(request.decided_at), now)}`}</p>
+    ${quote("You wrote", request.note)} ${quote("They answered", request.answer)} ${request.state === "declined" && request.answer === null ? html`<p class="hint">No reason was given.</p>` : nothing}
+  </div>
+`;
+
+/** @type {Record<MemberRequest["state"], { word: string, tone: string }>} */
+const REQUEST_STATES = { open: { word: "waits for an answer", tone: "warn" }, approved: { word: "approved", tone: "good" }, declined: { word: "declined", tone: "bad" } };
 
 /** @param {AccountModel} model @param {AccountActions} actions */
 const kept = ({ exporting }, actions) => html`

@@ -58,7 +58,7 @@ export function approved({ requests, ended, now }) {
 }
 
 /** What a person wrote, word for word. @param {string} who @param {string | null | undefined} words */
-const quote = (who, words) => (words ? html`<figure class="quote"><figcaption class="hint">${who}</figcaption><blockquote>${words}</blockquote></figure>` : nothing);
+export const quote = (who, words) => (words ? html`<figure class="quote"><figcaption class="hint">${who}</figcaption><blockquote>${words}</blockquote></figure>` : nothing);
 
 /**
  * @param {"claim" | "appeal"} kind

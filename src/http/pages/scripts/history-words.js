@@ -39,8 +39,8 @@ const ENABLED = {
   upstream: (entry) => `What was done at OpenRouter was lifted${by(entry)}`,
 };
 
-/** @type {Record<RequestKind, string>} */
-const ASKED = { claim: "Asked for approval", appeal: "Asked for an exception" };
+/** What each kind of request asked for. @type {Record<RequestKind, string>} */
+export const ASKED = { claim: "Asked for approval", appeal: "Asked for an exception" };
 
 /** @type {Record<string, (entry: HistoryEntry) => string>} */
 const EVENTS = {
