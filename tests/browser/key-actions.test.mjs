@@ -52,6 +52,9 @@ test("disable and enable are a press each, and the chip says what is confirmed",
   await holder(visitor, "load-311");
   await press(page, "Disable");
   await chip(page, "disabled by you");
+  await sees(page, "OpenRouter refuses requests with it until you enable it.");
+  await page.reload();
+  await visitor.settled();
   await sees(page, "You have disabled it. OpenRouter refuses requests with it. Enable it whenever you like.");
   assert.equal(await page.getByRole("button", { name: "New secret…" }).count(), 0, "what is off is not replaced");
   await isAccessible(page, "a disabled key");

@@ -57,7 +57,7 @@ for (const [viewport, colorScheme, persona] of /** @type {const} */ ([[PHONE, "d
     assert.equal(await page.getByRole("textbox", { name: "The key that you found" }).inputValue(), "");
     await page.keyboard.insertText(`sk-or-v1-${"0".repeat(64)}`);
     await page.getByRole("button", { name: "Report it" }).click();
-    await sees(page, "Thank you. Your report was received.");
+    await page.getByRole("heading", { name: "Thank you. Your report was received." }).waitFor();
     assert.equal(await page.locator("#leak").innerText(), words, "a key of nobody here gets the same answer");
     await owner.leave();
     await visitor.leave();

@@ -60,7 +60,7 @@ function refuse(error) {
   document.getElementById(KEY_FIELD)?.focus();
 }
 
-/** The key in a pasted text, which may be a whole line such as `OPENROUTER_API_KEY="sk-or-v1-…"`. @param {string} text */
+/** The key in a pasted text, which may be a whole line such as `OPENROUTER_API_KEY="…"`. @param {string} text */
 const secretIn = (text) => /sk-or-[A-Za-z0-9_-]{8,}/.exec(text)?.[0] ?? null;
 
 /** @param {string} text @returns {Promise<string>} 64 lower-case hexadecimal digits */
