@@ -39,7 +39,7 @@ use crate::ports::DbError;
 use crate::store::audit;
 use crate::store::idempotency::Taking;
 use crate::store::keys::attempt::{Attempt, Minted, NewKey};
-use crate::store::keys::cards::{Card, Issue};
+use crate::store::keys::cards::{Card, CardProject, Issue};
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::keys::mints::{self, Recorded};
 use crate::upstream::openrouter::{self, Created, UpstreamRefusal, UpstreamReply};
@@ -210,6 +210,7 @@ async fn settle(
                     .then_some(Reason::Budget)
                     .into_iter()
                     .collect(),
+                project: project_of(attempt, named),
                 ended: false,
                 missing: false,
                 has_guardrail: decision.plan.guardrail_id.is_some(),
@@ -298,5 +299,13 @@ async fn refused_by_upstream(
     match refuse(app, attempt, refused.name(), pause).await {
         Ok(()) => error,
         Err(storage) => storage,
+    }
+}
+
+/// The project of the key: the one that was chosen for a new key, or the one that an older key is in.
+fn project_of(attempt: &Attempt, named: Option<&Card>) -> Option<CardProject> {
+    match (&attempt.create, named) {
+        (Some(new), _) => new.project.clone(),
+        (None, named) => named.and_then(|card| card.project.clone()),
     }
 }

@@ -75,6 +75,10 @@ pub enum Error {
     /// The owner's prepaid credit is spent.
     CreditSpent,
     PlanExists,
+    /// The member has another project of this name.
+    ProjectExists,
+    /// The member has as many projects as there may be.
+    ProjectsUsedUp,
     /// OpenRouter has no such guardrail.
     GuardrailMissing,
     /// A prepaid limit cannot be raised; another payment raises it.
@@ -226,6 +230,8 @@ impl Error {
             | Self::KeyEnded
             | Self::KeysUsedUp { .. }
             | Self::PlanExists
+            | Self::ProjectExists
+            | Self::ProjectsUsedUp
             | Self::GuardrailMissing
             | Self::Prepaid
             | Self::NotPrepaid
@@ -302,6 +308,8 @@ impl Error {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::CreditSpent => "credit_spent",
             Self::PlanExists => "plan_exists",
+            Self::ProjectExists => "project_exists",
+            Self::ProjectsUsedUp => "projects_used_up",
             Self::GuardrailMissing => "guardrail_missing",
             Self::Prepaid => "prepaid",
             Self::NotPrepaid => "not_prepaid",

@@ -27,6 +27,8 @@ pub enum IdKind {
     Allotment,
     /// An upstream key that carries our marker and has no row.
     Finding,
+    /// A member's own grouping of keys.
+    Project,
 }
 
 impl IdKind {
@@ -44,6 +46,7 @@ impl IdKind {
             Self::Block => "blk",
             Self::Allotment => "alt",
             Self::Finding => "fnd",
+            Self::Project => "prj",
         }
     }
 }

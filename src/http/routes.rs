@@ -5,8 +5,8 @@
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
-    account_data, claim, create_key, health, history, keys, leaks, me, overview, requests,
-    rotations,
+    account_data, claim, create_key, health, history, keys, leaks, me, overview, projects,
+    requests, rotations,
 };
 use crate::http::auth;
 use crate::http::pages;
@@ -107,7 +107,7 @@ const OF_EVERYBODY: &[Route] = &[
         Box::pin(keys::change_key(c))
     })
     .takes::<keys::KeyChangeRequest>(SMALL)
-    .summary("Disable, enable or rename a key of mine; admins may change any key")
+    .summary("Disable, enable, rename or group a key of mine; admins may change any key")
     .answers(&[ok::<OneKeyBody>(200), ok::<OneKeyBody>(202)]),
     of_keys(Method::Delete, "/api/v1/keys/{id}", |c| {
         Box::pin(keys::end_key(c))
@@ -181,6 +181,26 @@ const OF_EVERYBODY: &[Route] = &[
         "Report a secret that I found somewhere, by its SHA-256; the answer is always the same",
     )
     .answers(&[ok::<leaks::LeakReceivedBody>(202)]),
+    of_keys(Method::Get, "/api/v1/projects", |c| {
+        Box::pin(projects::list_projects(c))
+    })
+    .summary("My projects, with the number of keys in each")
+    .answers(&[ok::<projects::ProjectsBody>(200)]),
+    of_keys(Method::Post, "/api/v1/projects", |c| {
+        Box::pin(projects::create_project(c))
+    })
+    .takes::<projects::NewProjectRequest>(SMALL)
+    .summary("Create a project, or get the one that I have of this name")
+    .answers(&[
+        ok::<projects::ProjectBody>(200),
+        ok::<projects::ProjectBody>(201),
+    ]),
+    of_keys(Method::Patch, "/api/v1/projects/{id}", |c| {
+        Box::pin(projects::change_project(c))
+    })
+    .takes::<projects::ProjectChangeRequest>(SMALL)
+    .summary("Rename a project of mine, archive it, or take it out of the archive")
+    .answers(&[ok::<projects::ProjectBody>(200)]),
     of_keys(Method::Get, "/api/v1/requests", |c| {
         Box::pin(requests::list_own(c))
     })

@@ -5,6 +5,7 @@ pub mod export;
 pub mod exported;
 pub mod history;
 pub mod offboard;
+pub mod projects;
 pub mod requests;
 pub mod roster;
 pub mod sign_in;

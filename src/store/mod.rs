@@ -58,6 +58,7 @@ use crate::store::members::blocks;
 use crate::store::members::export;
 use crate::store::members::history;
 use crate::store::members::offboard;
+use crate::store::members::projects;
 use crate::store::members::requests;
 use crate::store::members::roster;
 use crate::store::members::sign_in;
@@ -106,6 +107,7 @@ pub fn statements() -> Vec<&'static Sql> {
         payments::STATEMENTS,
         plans::STATEMENTS,
         preferences::STATEMENTS,
+        projects::STATEMENTS,
         quotas::STATEMENTS,
         raises::STATEMENTS,
         requests::STATEMENTS,

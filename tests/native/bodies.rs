@@ -140,7 +140,7 @@ fn a_refused_body_names_the_member_and_what_it_has_to_be() {
             "/api/v1/keys/{key}",
             json!({}),
             "",
-            "must have disabled, name or both",
+            "must have at least one of disabled, name and project",
         ),
         (
             &patch,

@@ -31,6 +31,7 @@ const HELD_UPSTREAM: Option<&str> = Some(
     "SELECT k.public_id FROM keys k JOIN holds h ON h.key_id = k.id WHERE h.reason = 'upstream'",
 );
 const RUN: Option<&str> = Some("SELECT public_id FROM runs WHERE ended_at IS NULL");
+const PROJECT: Option<&str> = Some("SELECT public_id FROM projects");
 const RAISE: Option<&str> = Some("SELECT public_id FROM raises");
 
 const fn of(
@@ -51,7 +52,7 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 32] = [
+pub const CHANGES: [Change; 34] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -100,6 +101,20 @@ pub const CHANGES: [Change; 32] = [
     of("POST", "/api/v1/keys/{id}/rotate", "member", KEY, "{}"),
     of("POST", "/api/v1/keys/{id}/leaked", "member", KEY, "{}"),
     of("POST", "/api/v1/keys/{id}/renew", "member", KEY, "{}"),
+    of(
+        "POST",
+        "/api/v1/projects",
+        "member",
+        None,
+        r#"{"name":"another"}"#,
+    ),
+    of(
+        "PATCH",
+        "/api/v1/projects/{id}",
+        "member",
+        PROJECT,
+        r#"{"name":"renamed","archived":true}"#,
+    ),
     of(
         "POST",
         "/api/v1/requests",
@@ -251,6 +266,8 @@ pub fn begun() -> (World, Vec<Cookies>) {
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
     assert_eq!(member.claim().status, 201);
+    let project = member.post("/api/v1/projects", r#"{"name":"mine"}"#);
+    assert_eq!(project.status, 201, "{project:?}");
     spends(&world, 1.0);
     // The fingerprint of the secret is replaced by one that a request here can name.
     let fingerprint = "a".repeat(64);

@@ -67,7 +67,7 @@ fn a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// The fields of a key that a member gets; there are no others.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 22] = [
     "available_from",
     "created_at",
     "expires_at",
@@ -83,6 +83,8 @@ const FIELDS: [&str; 20] = [
     "name",
     "own_limit_usd",
     "plan_limit_usd",
+    "project",
+    "renewable_from",
     "resets_at",
     "spend",
     "spendable",

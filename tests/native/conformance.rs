@@ -60,6 +60,17 @@ pub fn tell(world: &World) {
     an_answer_is_lost(world, &member, &own);
     member.get(&format!("{own}/history"));
     member.get("/api/v1/me/history");
+    for name in ["Shop", "shop"] {
+        member.post("/api/v1/projects", &json!({ "name": name }).to_string());
+    }
+    let shop = member.get("/api/v1/projects").json()["projects"][0]["id"].clone();
+    let by_id = json!({ "project": shop }).to_string();
+    for body in [by_id.as_str(), r#"{"project":null}"#] {
+        assert_eq!(member.patch(&own, body).status, 200);
+    }
+    let shop = format!("/api/v1/projects/{}", shop.as_str().unwrap());
+    let archive = r#"{"name":"Market","archived":true}"#;
+    assert_eq!(member.patch(&shop, archive).status, 200);
     let unknown = json!({ "sha256": "0".repeat(64) }).to_string();
     assert_eq!(
         Browser::new(world).post("/api/v1/leaks", &unknown).status,

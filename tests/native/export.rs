@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, World, oracle};
 
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "keys",
     "generations",
     "raises",
     "payments",
     "requests",
+    "projects",
     "changes",
 ];
 

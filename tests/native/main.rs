@@ -59,6 +59,7 @@ mod pages;
 mod pauses;
 mod plans;
 mod prepaid;
+mod projects;
 mod quotas;
 mod raises;
 mod rates;

@@ -3,6 +3,7 @@
 
 use crate::app::error::Error;
 use crate::domain::key::rotation::ROTATIONS_A_DAY;
+use crate::domain::people::project::PROJECTS;
 use crate::domain::people::request::{Offer, REQUESTS_A_DAY, RequestState};
 
 impl Error {
@@ -36,6 +37,8 @@ impl Error {
             Self::TooManyAttempts { .. } => "Too many attempts today",
             Self::CreditSpent => "Your credit is used up",
             Self::PlanExists => "A plan with this name already exists",
+            Self::ProjectExists => "You have a project of this name already",
+            Self::ProjectsUsedUp => "You have as many projects as there may be",
             Self::GuardrailMissing => "OpenRouter has no such guardrail",
             Self::Prepaid => "This key is prepaid",
             Self::NotPrepaid => "This member does not prepay",
@@ -161,7 +164,11 @@ impl Error {
             Self::WorkspaceMissing => String::from(
                 "No key was made. OpenRouter no longer has the workspace of your plan. The people who run this service have to give the plan another one.",
             ),
+            Self::ProjectsUsedUp => format!(
+                "Nothing was changed. You can have {PROJECTS}. Rename one that you no longer need."
+            ),
             Self::PlanExists
+            | Self::ProjectExists
             | Self::PaymentMismatch
             | Self::GuardrailUnread
             | Self::SpendUnread

@@ -57,6 +57,8 @@ impl Error {
             | Self::SeatsFull { free_at: None }
             | Self::CreditSpent
             | Self::PlanExists
+            | Self::ProjectExists
+            | Self::ProjectsUsedUp
             | Self::GuardrailMissing
             | Self::Prepaid
             | Self::NotPrepaid

@@ -109,6 +109,17 @@ pub enum HistoryEvent {
     PaymentBooked,
     #[serde(rename = "request_made")]
     RequestMade,
+    /// Another project, from `before` to `after`; each is the id of a project.
+    #[serde(rename = "key_moved")]
+    KeyMoved,
+    #[serde(rename = "project_created")]
+    ProjectCreated,
+    #[serde(rename = "project_renamed")]
+    ProjectRenamed,
+    #[serde(rename = "project_archived")]
+    ProjectArchived,
+    #[serde(rename = "project_restored")]
+    ProjectRestored,
     /// `after` is the decision.
     #[serde(rename = "request_decided")]
     RequestDecided,
@@ -135,7 +146,7 @@ impl HistoryEvent {
     pub const fn has_words(self) -> bool {
         matches!(
             self,
-            Self::TermsAccepted | Self::PlanAssigned | Self::RequestDecided
+            Self::TermsAccepted | Self::PlanAssigned | Self::RequestDecided | Self::KeyMoved
         )
     }
 

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod history;
 pub mod identity;
+pub mod project;
 pub mod request;
 pub mod session;
 pub mod text;

@@ -11,7 +11,7 @@ use crate::domain::key::key_name::key_name;
 use crate::domain::policy::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
 use crate::http::admin::plans::{amount, change};
 use crate::http::api::claim::answer;
-use crate::http::api::keys;
+use crate::http::api::{keys, projects};
 use crate::http::server::body::{NoMembers, Nullable};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -19,6 +19,8 @@ use crate::store::access::quotas;
 use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::budget::preferences::{self, Preference};
 use crate::store::keys::attempt::NewKey;
+use crate::store::keys::cards::CardProject;
+use crate::store::members::projects::Project;
 
 /// A further key.
 #[derive(Deserialize)]
@@ -29,18 +31,30 @@ pub struct CreateKeyRequest {
     name: String,
     /// A lower limit than the plan gives, in USD, with at most two decimals.
     limit_usd: Option<String>,
+    /// The id of a project of the caller's, or a name; a project of this name is created if there is none.
+    project: Option<String>,
 }
 
 /// Answers 201 with the secret.
 pub async fn create_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let CreateKeyRequest { name, limit_usd } = context.json()?;
+    let CreateKeyRequest {
+        name,
+        limit_usd,
+        project,
+    } = context.json()?;
+    let name = key_name(&name).map_err(|_| keys::BAD_NAME)?;
+    let own_limit = limit_usd.as_deref();
+    let own_limit = own_limit.map(|text| amount("/limit_usd", text));
+    let own_limit = own_limit.transpose()?;
+    let project = match project {
+        Some(choice) => Some(projects::chosen(&context, &session, &choice).await?),
+        None => None,
+    };
     let new = NewKey {
-        name: key_name(&name).map_err(|_| keys::BAD_NAME)?,
-        own_limit: limit_usd
-            .as_deref()
-            .map(|text| amount("/limit_usd", text))
-            .transpose()?,
+        name,
+        own_limit,
+        project: project.map(|Project { id, name, .. }| CardProject { id, name }),
     };
     let made = claim::create(&context.app, session, context.taking.clone(), new).await?;
     answer(made, context.app.now())

@@ -6,22 +6,26 @@ use serde::{Deserialize, Serialize};
 use crate::app::error::Error;
 use crate::app::keys::refresh::{self, RefreshResult};
 use crate::app::keys::{self, Carried};
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::key_name::key_name;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::session::Session;
+use crate::domain::policy::quota::KEY_MOVES_A_DAY;
 use crate::domain::run::{CREDENTIAL_REFUSED, Job, UNAVAILABLE};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::http::api::key_facts::SpendableBody;
+use crate::http::api::projects;
 use crate::http::server::body::{NoMembers, Patch};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::{Rows, Stmt};
-use crate::store::keys::cards::{self, Card};
+use crate::store::keys::cards::{self, Card, CardProject};
 use crate::store::keys::ended::{self, EndedKey};
 use crate::store::members;
+use crate::store::members::projects as stored_projects;
 use crate::store::ops::runs;
 
 /// A key as its owner sees it.
@@ -35,6 +39,7 @@ pub struct KeyBody {
     )]
     id: String,
     name: Option<String>,
+    project: Option<CardProject>,
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: GenerationState,
@@ -101,6 +106,7 @@ impl KeyBody {
             spendable: SpendableBody::new(&card, now),
             id: card.id,
             name: card.name,
+            project: card.project,
             mask: card.label,
             state: if over {
                 GenerationState::Expired
@@ -236,6 +242,10 @@ pub struct KeyChangeRequest {
     /// 1 to 64 characters. The name stays here and is no part of the key's name at OpenRouter.
     #[serde(default)]
     name: Patch<String>,
+    /// The id of a project of the caller's, or a name; a project of this name is created if there is none. `null` takes the
+    /// key out of its project. Only the owner of a key can choose.
+    #[serde(default)]
+    project: Patch<Option<String>>,
 }
 
 /// One key.
@@ -251,17 +261,55 @@ pub async fn change_key(context: Context) -> Result<Reply, Error> {
     let KeyChangeRequest {
         disabled: Patch(disabled),
         name: Patch(name),
+        project: Patch(project),
     } = context.json()?;
-    if disabled.is_none() && name.is_none() {
-        return Err(Error::bad_member("", "must have disabled, name or both"));
+    if disabled.is_none() && name.is_none() && project.is_none() {
+        let detail = "must have at least one of disabled, name and project";
+        return Err(Error::bad_member("", detail));
     }
     let name = match name {
         None => None,
         Some(text) => Some(key_name(&text).map_err(|_| BAD_NAME)?),
     };
     let (app, key) = (&context.app, context.last_segment());
+    if let Some(choice) = project {
+        let card = moved(&context, &session, key, choice.as_deref()).await?;
+        if disabled.is_none() && name.is_none() {
+            return one(&context, card);
+        }
+    }
     let carried = keys::change(app, &session, key, disabled, name).await?;
     carried_out(&context, carried)
+}
+
+/// Moves a key of the member into the project that they chose, or out of its project.
+async fn moved(
+    context: &Context,
+    session: &Session,
+    key: &str,
+    choice: Option<&str>,
+) -> Result<Card, Error> {
+    // A project is created only for a key that there is.
+    if own(context, session, key).await?.ended {
+        return Err(Error::KeyEnded);
+    }
+    let project = match choice {
+        Some(choice) => Some(projects::chosen(context, session, choice).await?),
+        None => None,
+    };
+    let id = project.and_then(|project| PublicId::parse(IdKind::Project, &project.id));
+    let act = projects::act(context, session, "move")?;
+    let moved = stored_projects::move_key(&*context.app.db, &act, key, id.as_ref()).await?;
+    let (card, moves) = moved.ok_or(Error::NotFound)?;
+    let is_in = card.project.as_ref().map(|project| project.id.as_str());
+    if is_in == id.as_ref().map(PublicId::as_str) {
+        return Ok(card);
+    }
+    Err(if !card.ended && moves >= KEY_MOVES_A_DAY {
+        Error::daily_quota(act.now)
+    } else {
+        Error::KeyEnded
+    })
 }
 
 /// The request names what it lifts, so that no other change lifts it by accident.

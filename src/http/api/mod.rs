@@ -12,5 +12,6 @@ pub mod keys;
 pub mod leaks;
 pub mod me;
 pub mod overview;
+pub mod projects;
 pub mod requests;
 pub mod rotations;

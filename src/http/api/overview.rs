@@ -12,10 +12,11 @@ use crate::http::server::reply::Reply;
 use crate::store::keys::claims;
 use crate::store::keys::ended::{self, EndedKey};
 use crate::store::members;
+use crate::store::members::projects::{self, Project};
 use crate::store::members::requests::{self, Request};
 use crate::store::ops::runs;
 
-/// Who I am, my keys and my latest requests.
+/// Who I am, my keys, my projects and my latest requests.
 #[derive(Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct OverviewBody {
@@ -27,6 +28,8 @@ pub struct OverviewBody {
     openrouter: UpstreamHealth,
     /// The latest fifty, newest first.
     requests: Vec<Request>,
+    /// First those that are not archived, by name.
+    projects: Vec<Project>,
 }
 
 /// Answers 200 with what `GET` of `/api/v1/me`, `/api/v1/keys` and `/api/v1/requests` answer.
@@ -43,9 +46,11 @@ pub async fn overview(context: &Context) -> Result<OverviewBody, Error> {
     let [cards, decision] = claims::facts(&attempt);
     let sweep = runs::last_ended(Job::Sweep.name());
     let ended = ended::of_member(&session);
-    let stmts = vec![requests::own(&session), ended, sweep, cards, decision];
+    let projects = projects::list(&session);
+    let own = requests::own(&session);
+    let stmts = vec![own, projects, ended, sweep, cards, decision];
     let (member, rows) = members::signed_in(&*app.db, &session, stmts).await?;
-    let [own, ended, sweep, cards, _] = rows.as_slice() else {
+    let [own, projects, ended, sweep, cards, _] = rows.as_slice() else {
         return Err(Error::Internal);
     };
     let keys = KeysBody::read(cards, ended, sweep, attempt.now)?;
@@ -55,5 +60,6 @@ pub async fn overview(context: &Context) -> Result<OverviewBody, Error> {
         ended: keys.ended,
         openrouter: keys.openrouter,
         requests: requests::read_own(own)?,
+        projects: projects::read_list(projects)?,
     })
 }

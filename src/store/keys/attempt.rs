@@ -7,6 +7,7 @@ use crate::domain::people::session::Session;
 use crate::domain::policy::gate::ClaimPolicy;
 use crate::domain::time::Timestamp;
 use crate::store::idempotency::Taking;
+use crate::store::keys::cards::CardProject;
 
 /// One attempt to make a generation: who asks, under which policy, and the fresh ids that it uses.
 pub struct Attempt {
@@ -32,6 +33,7 @@ pub struct NewKey {
     pub name: String,
     /// A limit below the one of the plan.
     pub own_limit: Option<NanoUsd>,
+    pub project: Option<CardProject>,
 }
 
 /// How an attempt makes the next generation of a key.

@@ -1,5 +1,7 @@
 //! Keys as their owners see them.
 
+use serde::Serialize;
+
 use crate::domain::id::PublicId;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
@@ -24,6 +26,8 @@ macro_rules! card {
             'usage', json_object('daily_nano', c.usage_daily_nano, 'weekly_nano', c.usage_weekly_nano,
               'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
             'holds', json(c.holds), 'ended', c.ended_at IS NOT NULL,
+            'project', (SELECT json_object('id', pj.public_id, 'name', pj.name) FROM keys pk JOIN projects pj ON pj.id = pk.project_id
+              WHERE pk.public_id = c.public_id),
             'upstream', json_object('missing', n.missing_since IS NOT NULL, 'has_guardrail', n.guardrail_id IS NOT NULL,
               'all_off', NOT EXISTS (SELECT 1 FROM generations w WHERE w.key_id = n.key_id AND w.live = 1
                 AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
@@ -66,6 +70,7 @@ pub struct Card {
     pub spend: Option<Spend>,
     /// Why the key is disabled, or is to be disabled.
     pub holds: Vec<Reason>,
+    pub project: Option<CardProject>,
     /// The key has been ended: it is to be removed, and nothing brings it back.
     pub ended: bool,
     /// OpenRouter says that it has no such key.
@@ -98,6 +103,16 @@ impl Card {
 }
 
 from_json! {
+    /// The project that its owner has put a key into.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct CardProject {
+        pub id: String,
+        pub name: String,
+    }
+}
+
+from_json! {
     /// The place of a generation among its key's generations.
     #[derive(Clone, Copy, Debug)]
     pub struct Issue {
@@ -122,6 +137,7 @@ from_json! {
         usage: UsageRow,
         holds: Vec<Reason>,
         ended: bool,
+        project: Option<CardProject>,
         upstream: UpstreamRow,
         cap_due_at: Option<Timestamp>,
         grants: GrantsRow,
@@ -176,6 +192,7 @@ impl CardRow {
             spend: self.usage.spend(),
             holds: self.holds,
             ended: self.ended,
+            project: self.project,
             missing: self.upstream.missing,
             has_guardrail: self.upstream.has_guardrail,
             all_off: self.upstream.all_off,

@@ -72,10 +72,11 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = :key)";
 
     CREATED {
-        key: PublicId, name: String, own_limit: Option<NanoUsd>, now: Timestamp, change: PublicId, member: PublicId,
-        generation: PublicId,
-    } = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, own_limit_nano, plan_id, created_at, change_id)
-        SELECT :key, g.owner_id, g.free_ordinal, 'created', :name, :own_limit, g.plan_id, :now, :change
+        key: PublicId, name: String, own_limit: Option<NanoUsd>, project: Option<String>, now: Timestamp, change: PublicId,
+        member: PublicId, generation: PublicId,
+    } = "INSERT INTO keys (public_id, owner_id, ordinal, origin, name, own_limit_nano, project_id, plan_id, created_at, change_id)
+        SELECT :key, g.owner_id, g.free_ordinal, 'created', :name, :own_limit,
+          (SELECT p.id FROM projects p WHERE p.public_id = :project AND p.owner_id = g.owner_id), g.plan_id, :now, :change
         FROM claim_gates g
         WHERE g.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.public_id = :key)";
@@ -267,6 +268,7 @@ fn key(attempt: &Attempt) -> Vec<Stmt> {
                 key,
                 name: new.name.as_str(),
                 own_limit: new.own_limit,
+                project: new.project.as_ref().map(|project| project.id.as_str()),
                 now,
                 change,
                 member,

@@ -7,6 +7,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
+use crate::store::keys::cards::CardProject;
 use crate::store::query::read_all;
 
 /// The most ended keys that are shown, the latest first. The export has all of them.
@@ -15,6 +16,7 @@ const SHOWN: i64 = 100;
 statements! {
     // A key of which something may still work, or whose secret was never made, is not among them.
     OF_MEMBER { member: String, most: i64 } = "SELECT json_object('id', k.public_id, 'name', k.name, 'mask', g.label,
+          'project', (SELECT json_object('id', p.public_id, 'name', p.name) FROM projects p WHERE p.id = k.project_id),
           'state', g.state, 'created_at', k.created_at, 'ended_at', k.ended_at, 'expires_at', g.expires_at,
           'off_at', (SELECT MAX(o.ended_at) FROM generations o WHERE o.key_id = k.id),
           'generations', (SELECT COUNT(*) FROM generations o WHERE o.key_id = k.id AND o.state <> 'void'),
@@ -34,6 +36,7 @@ from_json! {
         #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = "^key_[0-9a-f]{24}$")))]
         id: String,
         name: Option<String>,
+        project: Option<CardProject>,
         /// OpenRouter's redacted form of the last secret.
         mask: Option<String>,
         /// How the last secret ended.

@@ -33,6 +33,7 @@ statements! {
         "SELECT json_object('position', k.id, 'id', k.public_id, 'name', k.name, 'origin', k.origin,
           'created_at', k.created_at, 'ended_at', k.ended_at, 'own_limit_usd', k.own_limit_nano,
           'upstream_limit_usd', k.upstream_limit_nano, 'preferred_at', k.preferred_at,
+          'project', (SELECT p.public_id FROM projects p WHERE p.id = k.project_id),
           'holds', json((SELECT json_group_array(h.reason) FROM holds h WHERE h.key_id = k.id)))
         FROM members m JOIN keys k ON k.owner_id = m.owner_id
         WHERE m.public_id = :member AND k.id < :position ORDER BY k.id DESC LIMIT :most";
@@ -64,6 +65,12 @@ statements! {
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
         WHERE m.public_id = :member AND q.id < :position ORDER BY q.id DESC LIMIT :most";
 
+    PROJECTS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', p.id, 'id', p.public_id, 'name', p.name, 'created_at', p.created_at,
+          'archived_at', p.archived_at)
+        FROM members m JOIN projects p ON p.owner_id = m.owner_id
+        WHERE m.public_id = :member AND p.id < :position ORDER BY p.id DESC LIMIT :most";
+
     CHANGES { member: PublicId, position: i64, most: i64 } =
         "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
           'by', CASE WHEN u.actor = :member THEN 'member' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE u.actor END,
@@ -73,6 +80,8 @@ statements! {
             UNION ALL SELECT k.public_id FROM members m JOIN keys k ON k.owner_id = m.owner_id
               WHERE m.public_id = :member
             UNION ALL SELECT g.public_id FROM members m JOIN generations g ON g.owner_id = m.owner_id
+              WHERE m.public_id = :member
+            UNION ALL SELECT p.public_id FROM members m JOIN projects p ON p.owner_id = m.owner_id
               WHERE m.public_id = :member
             UNION ALL SELECT q.public_id FROM members m JOIN requests q ON q.owner_id = m.owner_id
               WHERE m.public_id = :member)
@@ -95,7 +104,7 @@ struct SectionRows<'a> {
 type ReadSection = fn(SectionRows<'_>) -> Stmt;
 
 /// The statements of the sections, in the order in which [`read_page`] reads their rows.
-static SECTIONS: [ReadSection; 6] = [
+static SECTIONS: [ReadSection; 7] = [
     |rows| {
         stmt!(KEYS {
             member: rows.member,
@@ -127,6 +136,13 @@ static SECTIONS: [ReadSection; 6] = [
     },
     |rows| {
         stmt!(REQUESTS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    },
+    |rows| {
+        stmt!(PROJECTS {
             member: rows.member,
             position: rows.position,
             most: rows.most,
@@ -259,7 +275,8 @@ pub fn read_page(
         raises: reader.section(2)?,
         payments: reader.section(3)?,
         requests: reader.section(4)?,
-        changes: reader.section(5)?,
+        projects: reader.section(5)?,
+        changes: reader.section(6)?,
         next: None,
     };
     Ok((page, reader.next))

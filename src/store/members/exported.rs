@@ -22,6 +22,7 @@ pub struct ExportPage {
     pub raises: Vec<ExportedRaise>,
     pub payments: Vec<ExportedPayment>,
     pub requests: Vec<Request>,
+    pub projects: Vec<ExportedProject>,
     pub changes: Vec<ExportedChange>,
     /// What `after` has to be for the next page. It is null at the end.
     pub next: Option<String>,
@@ -66,6 +67,7 @@ from_json! {
         pub own_limit_usd: Option<NanoUsd>,
         pub upstream_limit_usd: Option<NanoUsd>,
         pub preferred_at: Option<Timestamp>,
+        pub project: Option<String>,
         pub holds: Vec<Reason>,
     }
 }
@@ -111,6 +113,18 @@ from_json! {
         pub amount_usd: NanoUsd,
         pub credit_usd: NanoUsd,
         pub booked_at: Timestamp,
+    }
+}
+
+from_json! {
+    /// A project of the member.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct ExportedProject {
+        pub id: String,
+        pub name: String,
+        pub created_at: Timestamp,
+        pub archived_at: Option<Timestamp>,
     }
 }
 

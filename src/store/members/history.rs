@@ -11,6 +11,7 @@ use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::json;
 use crate::ports::{DbError, Rows, Stmt};
+use crate::store::keys::cards::CardProject;
 use crate::store::query::{read_all, rows_of};
 
 /// The number of events on one page.
@@ -33,6 +34,7 @@ macro_rules! events {
               OR (u.action = 'hold_put' AND u.after = 'upstream') THEN 'openrouter'
             WHEN u.actor = :member THEN 'you' WHEN u.actor = 'leak-report' THEN 'finder' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE 'keycap' END,
           'key', k.public_id, 'key_name', k.name, 'request_kind', q.kind,
+          'project', (SELECT json_object('id', j.public_id, 'name', j.name) FROM projects j WHERE j.public_id = u.target),
           'generation', CASE WHEN g.id IS NOT NULL THEN (SELECT COUNT(*) FROM generations o
             WHERE o.key_id = g.key_id AND o.id <= g.id AND o.state <> 'void') END)
         FROM (", $targets, ") t CROSS JOIN audit u
@@ -45,7 +47,8 @@ macro_rules! events {
             'recorded', 'refused', 'cleared', 'disabled', 'enabled', 'superseded', 'grace_ended', 'expired', 'key_missed',
             'key_found', 'revoke_confirmed', 'revoke_given_up', 'erased', 'member_created', 'signed_in', 'login_passed_on',
             'sessions_ended', 'terms_accepted', 'member_suspended', 'member_banned', 'member_reinstated', 'member_left',
-            'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided')
+            'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided', 'key_moved',
+            'project_created', 'project_renamed', 'project_archived', 'project_restored')
           AND (u.action NOT IN ('cap_changed', 'disabled', 'enabled') OR u.before <> u.after
             OR u.before_nano <> u.after_nano)
         ORDER BY u.id DESC LIMIT :most"
@@ -72,6 +75,7 @@ statements! {
         UNION ALL SELECT y.public_id FROM members m JOIN keys y ON y.owner_id = m.owner_id WHERE m.public_id = :member
         UNION ALL SELECT e.public_id FROM members m JOIN generations e ON e.owner_id = m.owner_id
           WHERE m.public_id = :member
+        UNION ALL SELECT j.public_id FROM members m JOIN projects j ON j.owner_id = m.owner_id WHERE m.public_id = :member
         UNION ALL SELECT r.public_id FROM members m JOIN requests r ON r.owner_id = m.owner_id
           WHERE m.public_id = :member"
     );
@@ -86,13 +90,16 @@ pub struct HistoryEntry {
     actor: HistoryActor,
     /// The key that it happened to, and its present name.
     key: Option<HistoryKey>,
+    /// The project that it happened to, and its present name.
+    project: Option<CardProject>,
     /// The number of the key's secret that it happened to, from 1.
     generation: Option<i64>,
     /// The reason of a hold that was set or lifted.
     reason: Option<Reason>,
     /// The kind of the request that it is about.
     request_kind: Option<RequestKind>,
-    /// What was before and after: the name of a plan, the revision of the terms, or the state of a request.
+    /// What was before and after: the name of a plan, the revision of the terms, the state of a request, or the id of a
+    /// project.
     before: Option<String>,
     after: Option<String>,
     /// The limit before and after, or the amount of a raise.
@@ -100,12 +107,14 @@ pub struct HistoryEntry {
     after_usd: Option<NanoUsd>,
 }
 
-/// The key of an event.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-pub struct HistoryKey {
-    id: String,
-    name: Option<String>,
+from_json! {
+    /// The key of an event.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct HistoryKey {
+        id: String,
+        name: Option<String>,
+    }
 }
 
 from_json! {
@@ -121,6 +130,7 @@ from_json! {
         key: Option<String>,
         key_name: Option<String>,
         request_kind: Option<RequestKind>,
+        project: Option<CardProject>,
         generation: Option<i64>,
     }
 }
@@ -137,6 +147,7 @@ impl From<HistoryRow> for HistoryEntry {
             event: row.event,
             actor: row.actor,
             key: row.key.map(|id| HistoryKey { id, name }),
+            project: row.project,
             generation: row.generation,
             reason,
             request_kind: row.request_kind,

@@ -126,13 +126,18 @@ statements! {
     UNNAME_GUARD { change: PublicId, now: Timestamp, member: PublicId } =
         "INSERT INTO audit (change_id, target, action, actor, at)
         SELECT :change, k.public_id, 'key_renamed', m.public_id, :now FROM members m JOIN keys k ON k.owner_id = m.owner_id
-        WHERE m.public_id = :member AND k.name IS NOT NULL
+        WHERE m.public_id = :member AND (k.name IS NOT NULL OR k.project_id IS NOT NULL)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)
         ON CONFLICT DO NOTHING";
 
-    UNNAME { change: PublicId, member: PublicId } = "UPDATE keys SET name = NULL, change_id = :change
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND name IS NOT NULL
+    UNNAME { change: PublicId, member: PublicId } = "UPDATE keys SET name = NULL, project_id = NULL, change_id = :change
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND (name IS NOT NULL OR project_id IS NOT NULL)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = keys.public_id)";
+
+    // The names of projects are the member's own words.
+    UNPROJECT { member: PublicId, change: PublicId } = "DELETE FROM projects
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 
     UNMASK { member: PublicId, change: PublicId } = "UPDATE generations SET label = NULL
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND label IS NOT NULL
@@ -344,6 +349,7 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
             member,
         }),
         stmt!(UNNAME { change, member }),
+        stmt!(UNPROJECT { member, change }),
         stmt!(UNMASK { member, change }),
         stmt!(WITHDRAW_GUARD {
             change,

@@ -73,7 +73,7 @@ const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
-const OPERATIONS: [(&str, Does, Start); 44] = [
+const OPERATIONS: [(&str, Does, Start); 45] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     // One press of the button, with its Idempotency-Key.
     ("claim by a key", ClaimsForMember, |w, c| {
@@ -141,6 +141,9 @@ const OPERATIONS: [(&str, Does, Start); 44] = [
         call_with(w, &Cookies::new(), "POST", "/api/v1/leaks", &body)
     }),
     ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
+    ("move to a project", NoHarm, |w, c| {
+        act_on_key(w, &c.member, "PATCH", r#"{"project":"shared"}"#)
+    }),
     ("refresh", NoHarm, |w, c| {
         post(w, &c.member, "/api/v1/keys/refresh")
     }),

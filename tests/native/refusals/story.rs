@@ -162,6 +162,9 @@ fn leaving(world: &World, operator: &Browser<'_>) {
     assert_eq!(member.delete(&first).status, 200);
     assert_eq!(keyed(&member, "POST", "/api/v1/claim", CLAIM), 201);
     assert_eq!(operator.post("/api/v1/admin/blocks", &person).status, 200);
+    let last = member.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let last = format!("/api/v1/keys/{}", last.as_str().unwrap());
+    assert_eq!(member.patch(&last, r#"{"project":"mine"}"#).status, 200);
     let appeal = r#"{"kind":"appeal","note":"Why?"}"#;
     assert_eq!(member.post("/api/v1/requests", appeal).status, 201);
     assert_eq!(member.leave("load-4").status, 204);

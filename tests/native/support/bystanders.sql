@@ -80,7 +80,7 @@ INSERT INTO requests (id, public_id, owner_id, kind, state, note, answer, create
 SELECT v.column1, 'req_bystander' || -v.column1, v.column2, v.column3, v.column4, 'their note', IIF(v.column4 = 'open', NULL, 'the answer'), past, IIF(v.column4 = 'open', NULL, past), 'chg_their_request'
 FROM moment, (VALUES (0, 0, 'claim', 'open'), (-1, 0, 'appeal', 'declined'), (-2, -1, 'claim', 'approved'), (-3, -1, 'appeal', 'open')) v;
 INSERT INTO daily_uses (owner_id, action, day, n)
-SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'));
+SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'), ('project_created'), ('key_moved'));
 INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, generation_id, status, body, created_at)
 SELECT 0, v.column1, 'theirs', 'their nonce', 'their nonce', future, v.column2, v.column3, v.column4, future
 FROM moment, (VALUES ('at work', -3, NULL, NULL), ('answered', 0, 201, '{"member":"mem_bystander1"}')) v;
@@ -104,6 +104,10 @@ SELECT -1000 - ROW_NUMBER() OVER (), change_id, public_id, 'recorded', 'mem_byst
 INSERT INTO audit (id, change_id, target, action, actor, at)
 SELECT -1 - ROW_NUMBER() OVER (), 'chg_their_' || name, 'key_bystander0', name, 'mem_bystander0', future FROM audit_actions, moment;
 
+INSERT INTO projects (id, public_id, owner_id, name, normal_name, created_at, archived_at, change_id)
+SELECT v.column1, 'prj_bystander' || -v.column1, 0, v.column2, lower(v.column2), past, v.column3, 'chg_their_project'
+FROM moment, (VALUES (0, 'Their project', NULL), (-1, 'Archived', 1794398400)) v;
+UPDATE keys SET project_id = 0 WHERE id IN (-1, -7);
 DROP TABLE moment;
 DROP TABLE namesakes;
 DROP TABLE theirs;

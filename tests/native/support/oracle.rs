@@ -438,6 +438,7 @@ fn who_left_is_nobody(world: &World) {
            OR EXISTS (SELECT 1 FROM requests q WHERE q.owner_id = m.owner_id
              AND (q.state = 'open' OR q.note IS NOT NULL OR q.answer IS NOT NULL))
            OR EXISTS (SELECT 1 FROM generations g WHERE g.owner_id = m.owner_id AND g.label IS NOT NULL)
+           OR EXISTS (SELECT 1 FROM projects p WHERE p.owner_id = m.owner_id)
            OR EXISTS (SELECT 1 FROM keys k WHERE k.owner_id = m.owner_id AND k.name IS NOT NULL))",
     );
     assert!(named.is_empty(), "{named:?}");
