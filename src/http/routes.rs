@@ -5,7 +5,7 @@
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
-    account_data, claim, create_key, health, history, keys, leaks, me, overview, projects,
+    account_data, claim, create_key, health, history, keys, leaks, me, notices, overview, projects,
     requests, rotations,
 };
 use crate::http::auth;
@@ -181,6 +181,17 @@ const OF_EVERYBODY: &[Route] = &[
         "Report a secret that I found somewhere, by its SHA-256; the answer is always the same",
     )
     .answers(&[ok::<leaks::LeakReceivedBody>(202)]),
+    of_keys(Method::Get, "/api/v1/notices", |c| {
+        Box::pin(notices::list_notices(c))
+    })
+    .summary("What I am told until I have read it, the latest first")
+    .answers(&[ok::<notices::NoticesBody>(200)]),
+    of_keys(Method::Post, "/api/v1/notices/read", |c| {
+        Box::pin(notices::mark_read(c))
+    })
+    .takes::<notices::NoticesReadRequest>(NOTE)
+    .summary("Mark notices as read, on all my devices")
+    .answers(&[ok::<notices::NoticesBody>(200)]),
     of_keys(Method::Get, "/api/v1/projects", |c| {
         Box::pin(projects::list_projects(c))
     })

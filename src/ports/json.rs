@@ -15,6 +15,7 @@ use crate::domain::key::stray;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::history;
 use crate::domain::people::identity::Status;
+use crate::domain::people::notice;
 use crate::domain::people::request;
 use crate::domain::policy::switches;
 use crate::domain::time::Timestamp;
@@ -149,6 +150,7 @@ same_form!(
     stray::MarkedRow,
     history::HistoryActor,
     history::HistoryEvent,
+    notice::NoticeKind,
     request::RequestKind,
     request::RequestState,
     switches::Minting,

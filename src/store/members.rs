@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod export;
 pub mod exported;
 pub mod history;
+pub mod notices;
 pub mod offboard;
 pub mod projects;
 pub mod requests;

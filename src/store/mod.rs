@@ -57,6 +57,7 @@ use crate::store::keys::upstream_holds;
 use crate::store::members::blocks;
 use crate::store::members::export;
 use crate::store::members::history;
+use crate::store::members::notices;
 use crate::store::members::offboard;
 use crate::store::members::projects;
 use crate::store::members::requests;
@@ -100,6 +101,7 @@ pub fn statements() -> Vec<&'static Sql> {
         members::STATEMENTS,
         mints::STATEMENTS,
         missing::STATEMENTS,
+        notices::STATEMENTS,
         offboard::STATEMENTS,
         over_quota::STATEMENTS,
         origin::STATEMENTS,

@@ -52,7 +52,7 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 34] = [
+pub const CHANGES: [Change; 35] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -101,6 +101,13 @@ pub const CHANGES: [Change; 34] = [
     of("POST", "/api/v1/keys/{id}/rotate", "member", KEY, "{}"),
     of("POST", "/api/v1/keys/{id}/leaked", "member", KEY, "{}"),
     of("POST", "/api/v1/keys/{id}/renew", "member", KEY, "{}"),
+    of(
+        "POST",
+        "/api/v1/notices/read",
+        "member",
+        None,
+        r#"{"ids":["ntc_aaaaaaaaaaaaaaaaaaaaaaaa"]}"#,
+    ),
     of(
         "POST",
         "/api/v1/projects",
@@ -266,6 +273,13 @@ pub fn begun() -> (World, Vec<Cookies>) {
     let member = Browser::signed_in(&world, "member");
     assign(&world, &member, "pro");
     assert_eq!(member.claim().status, 201);
+    // A notice that a request here can name.
+    world.db.run(&format!(
+        "INSERT INTO audit (change_id, target, action, actor, after_nano, at)
+         SELECT 'chg_{}', public_id, 'limit_raised', 'mem_somebody', 1, {} FROM keys",
+        "a".repeat(24),
+        world.now().plus(85 * 86_400).secs()
+    ));
     let project = member.post("/api/v1/projects", r#"{"name":"mine"}"#);
     assert_eq!(project.status, 201, "{project:?}");
     spends(&world, 1.0);

@@ -221,6 +221,9 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let raises = format!("/api/v1/admin/keys/{key}/raises");
     let raised = operator.post(&raises, r#"{"amount_usd":"1"}"#).json();
     let raise = raised["raise"]["id"].as_str().unwrap().to_owned();
+    let told = second.get("/api/v1/notices").json()["notices"][0]["id"].clone();
+    let read = json!({ "ids": [told] }).to_string();
+    assert_eq!(second.post("/api/v1/notices/read", &read).status, 200);
     operator.delete(&format!("/api/v1/admin/raises/{raise}"));
     let limit = format!("/api/v1/keys/{key}/limit");
     assert_eq!(second.post(&limit, r#"{"limit_usd":"9"}"#).status, 400);

@@ -52,6 +52,7 @@ mod luck;
 mod members;
 mod migrations;
 mod mutants;
+mod notices;
 mod orders;
 mod other_account;
 mod own_keys;

@@ -61,6 +61,8 @@ export const ROUTES = [
   { path: "/api/v1/keys/{id}", methods: ["PATCH", "DELETE"] },
   { path: "/api/v1/keys/{id}/history", methods: ["GET"] },
   { path: "/api/v1/leaks", methods: ["POST"] },
+  { path: "/api/v1/notices", methods: ["GET"] },
+  { path: "/api/v1/notices/read", methods: ["POST"] },
   { path: "/api/v1/projects", methods: ["GET", "POST"] },
   { path: "/api/v1/projects/{id}", methods: ["PATCH"] },
   { path: "/api/v1/keys/{id}/limit", methods: ["POST"] },

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod history;
 pub mod identity;
+pub mod notice;
 pub mod project;
 pub mod request;
 pub mod session;

@@ -11,6 +11,7 @@ mod key_facts;
 pub mod keys;
 pub mod leaks;
 pub mod me;
+pub mod notices;
 pub mod overview;
 pub mod projects;
 pub mod requests;

@@ -12,11 +12,12 @@ use crate::http::server::reply::Reply;
 use crate::store::keys::claims;
 use crate::store::keys::ended::{self, EndedKey};
 use crate::store::members;
+use crate::store::members::notices::{self, Notice};
 use crate::store::members::projects::{self, Project};
 use crate::store::members::requests::{self, Request};
 use crate::store::ops::runs;
 
-/// Who I am, my keys, my projects and my latest requests.
+/// Who I am, my keys, my projects, my latest requests and my notices.
 #[derive(Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct OverviewBody {
@@ -30,6 +31,8 @@ pub struct OverviewBody {
     requests: Vec<Request>,
     /// First those that are not archived, by name.
     projects: Vec<Project>,
+    /// The latest fifty of the last sixty days, the latest first.
+    notices: Vec<Notice>,
 }
 
 /// Answers 200 with what `GET` of `/api/v1/me`, `/api/v1/keys` and `/api/v1/requests` answer.
@@ -48,9 +51,10 @@ pub async fn overview(context: &Context) -> Result<OverviewBody, Error> {
     let ended = ended::of_member(&session);
     let projects = projects::list(&session);
     let own = requests::own(&session);
-    let stmts = vec![own, projects, ended, sweep, cards, decision];
+    let notices = notices::list(&session, attempt.now);
+    let stmts = vec![notices, own, projects, ended, sweep, cards, decision];
     let (member, rows) = members::signed_in(&*app.db, &session, stmts).await?;
-    let [own, projects, ended, sweep, cards, _] = rows.as_slice() else {
+    let [notices, own, projects, ended, sweep, cards, _] = rows.as_slice() else {
         return Err(Error::Internal);
     };
     let keys = KeysBody::read(cards, ended, sweep, attempt.now)?;
@@ -61,5 +65,6 @@ pub async fn overview(context: &Context) -> Result<OverviewBody, Error> {
         openrouter: keys.openrouter,
         requests: requests::read_own(own)?,
         projects: projects::read_list(projects)?,
+        notices: notices::read_list(notices)?,
     })
 }

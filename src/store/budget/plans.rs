@@ -56,8 +56,8 @@ statements! {
     CHANGE_GUARD {
         change: PublicId, target: String, now: Timestamp, actor: PublicId, epoch: i64, plan: String, limit: Option<NanoUsd>,
         limit_reset: Option<String>, max_active_keys: Option<i64>,
-    } = "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, :target, 'plan_changed', a.member, :now
+    } = "INSERT INTO audit (change_id, target, action, actor, before_nano, after_nano, at)
+        SELECT :change, :target, 'plan_changed', a.member, p.limit_nano, COALESCE(:limit, p.limit_nano), :now
         FROM current_sessions a JOIN plans p
         WHERE a.member = :actor AND a.epoch = :epoch AND p.name = :plan
           AND (p.limit_reset <> 'none'

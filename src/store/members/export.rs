@@ -24,6 +24,8 @@ statements! {
           'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
           'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),
           'blocked_at', (SELECT b.since FROM blocks b WHERE b.provider = m.provider AND b.subject = m.subject),
+          'notices_read', json((SELECT json_group_array(json_object('id', r.notice, 'read_at', r.read_at))
+            FROM notice_reads r WHERE r.owner_id = m.owner_id)),
           'allotted', json((SELECT json_group_array(t.kind) FROM allotments t
             WHERE t.provider = m.provider AND t.subject = m.subject)))
         FROM members m WHERE m.public_id = :member";

@@ -50,6 +50,17 @@ from_json! {
         pub plan: String,
         pub blocked_at: Option<Timestamp>,
         pub allotted: Vec<RequestKind>,
+        pub notices_read: Vec<ReadNotice>,
+    }
+}
+
+from_json! {
+    /// A notice that the member has read.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct ReadNotice {
+        pub id: String,
+        pub read_at: Timestamp,
     }
 }
 

@@ -139,6 +139,10 @@ statements! {
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 
+    UNREAD { member: PublicId, change: PublicId } = "DELETE FROM notice_reads
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
+
     UNMASK { member: PublicId, change: PublicId } = "UPDATE generations SET label = NULL
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND label IS NOT NULL
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
@@ -350,6 +354,7 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
         }),
         stmt!(UNNAME { change, member }),
         stmt!(UNPROJECT { member, change }),
+        stmt!(UNREAD { member, change }),
         stmt!(UNMASK { member, change }),
         stmt!(WITHDRAW_GUARD {
             change,

@@ -22,6 +22,7 @@ pub fn tell(world: &World) {
     unknown_outcomes(world);
     a_finding(world);
     old_age(world);
+    what_was_read(world);
 }
 
 pub fn holder<'a>(world: &'a World, persona: &str) -> (Browser<'a>, String) {
@@ -264,4 +265,22 @@ fn old_age(world: &World) {
     world.pass(320 * DAY);
     sweeps(world);
     assert!(world.reconcile());
+}
+
+/// A member marks a notice as read, and another one long after; then they leave.
+fn what_was_read(world: &World) {
+    let (_, key) = holder(world, "load-31");
+    let raises = format!("{}/raises", key.replace("/api/v1/", "/api/v1/admin/"));
+    for wait in [0, 121 * DAY] {
+        world.pass(wait);
+        let operator = Browser::signed_in(world, "operator");
+        let raised = operator.post(&raises, r#"{"amount_usd":"1"}"#);
+        assert_eq!(raised.status, 201, "{raised:?}");
+        let member = Browser::signed_in(world, "load-31");
+        let told = member.get("/api/v1/notices").json()["notices"][0]["id"].clone();
+        let read = json!({ "ids": [told] }).to_string();
+        assert_eq!(member.post("/api/v1/notices/read", &read).status, 200);
+    }
+    let member = Browser::signed_in(world, "load-31");
+    assert!(member.leave("load-31").status < 300);
 }

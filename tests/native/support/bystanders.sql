@@ -112,3 +112,4 @@ DROP TABLE moment;
 DROP TABLE namesakes;
 DROP TABLE theirs;
 INSERT INTO leak_reports (day, reports) VALUES (1, 7);
+INSERT INTO notice_reads (owner_id, notice, read_at) VALUES (0, 'ntc_theirs', 4102444800), (-1, 'ntc_theirs', 4102444800);
