@@ -142,7 +142,7 @@ test("a key that OpenRouter no longer has is shown as missing, with a new secret
   await chip(page, "missing at OpenRouter");
   await sees(page, "OpenRouter has no such key any more, so it no longer works. Make a new secret for it, or delete it and claim another.");
   const buttons = await page.locator(".is-key button").allInnerTexts();
-  assert.deepEqual(buttons, ["New secret…", "History", "Rename", "Delete…"]);
+  assert.deepEqual(buttons, ["New secret…", "History", "Rename", "Project…", "Delete…"]);
   assert.equal(await page.locator(".meter").count(), 0, "there is nothing to measure");
   await isAccessible(page, "a missing key");
   await visitor.leave();

@@ -227,7 +227,7 @@ test("a hundred keys come with the document, begin folded, and each opens by key
   const { page } = visitor;
   await holder(visitor, "load-616");
   await visitor.changesAnswers(NO_ADDRESS, (body) => {
-    body.keys = Array.from({ length: 100 }, (_, n) => ({ ...body.keys[0], id: `key_${String(n).padStart(24, "0")}`, name: `Key ${n}` }));
+    body.keys = Array.from({ length: 100 }, (_, n) => ({ ...body.keys[0], id: `key_${String(n).padStart(24, "0")}`, name: `Key ${n}`, spend: { ...body.keys[0].spend, used_usd: `0.${String(n).padStart(2, "0")}` } }));
     body.me.keys_allowed = 100;
   });
   await page.route("**/api/v1/keys/refresh", () => {});
@@ -245,6 +245,23 @@ test("a hundred keys come with the document, begin folded, and each opens by key
   await page.keyboard.press("Enter");
   await key.locator(".is-key").waitFor({ state: "detached" });
   await isAccessible(page, "a hundred keys");
+
+  await page.getByRole("textbox", { name: "Search" }).focus();
+  await page.keyboard.type("key 5");
+  await sees(page, "11 of 100 keys shown");
+  await page.getByRole("combobox", { name: "Sort by" }).selectOption("Most spent");
+  await page.waitForURL(/\/keys\?q=key\+5&sort=spent$/);
+  const names = () => page.locator("#keys .card h2").allInnerTexts();
+  assert.deepEqual((await names()).slice(0, 3), ["Key 59", "Key 58", "Key 57"]);
+  await page.reload();
+  await visitor.settled();
+  assert.deepEqual((await names()).slice(0, 3), ["Key 59", "Key 58", "Key 57"], "the address says all of it");
+  await page.getByRole("combobox", { name: "Show" }).selectOption("Not working");
+  await sees(page, "No key matches.");
+  await isAccessible(page, "a search that finds nothing");
+  await presses(page, "Show all keys");
+  await sees(page, "100 of 100 keys");
+  assert.equal(new URL(page.url()).search, "");
   await visitor.leave();
 });
 

@@ -22,7 +22,7 @@ const me = (claim) => ({ ...ME, claim: { ...ME.claim, ...claim } });
 
 /** @type {Key} */
 const KEY = {
-  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", state: "active", missing: false, holds: [], plan_limit_usd: "5.00", own_limit_usd: null, limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
+  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", project: null, state: "active", missing: false, holds: [], plan_limit_usd: "5.00", own_limit_usd: null, limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
   renewable_from: "2027-02-04T08:00:00Z", generation: 1, issued_at: "2026-11-20T08:00:00Z",
   created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z", available_from: null, grace_until: null, spendable: null,
   spend: { used_usd: "0.00", left_usd: "5.00", day_usd: "0.00", week_usd: "0.00", month_usd: "0.00", total_usd: "0.00", read_at: "2026-11-21T20:59:10Z" },
@@ -56,7 +56,7 @@ const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: 
 
 /** @type {Model} */
 const BLANK = {
-  phase: "ready", me: ME, keys: [], ended: [], cards: {}, making: null, upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
+  phase: "ready", me: ME, keys: [], ended: [], cards: {}, making: null, projects: [], arrangement: { q: "", state: "", project: "", sort: "" }, upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
   wish: { note: "", sending: false, error: "", requestId: null }, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: NOW,
 };
 
@@ -109,8 +109,10 @@ export const STATES = {
   "a key with its history": model({ keys: [KEY], cards: { key_1: card({ history: { events: [event({}), event({ event: "own_limit_set", before_usd: "5.00", after_usd: "2.00", generation: null })], next: "x", loading: false, failed: "" } }) } }),
   "a key whose history is read": model({ keys: [KEY], cards: { key_1: card({ history: { events: [], next: null, loading: true, failed: "" } }) } }),
   "a key whose history could not be read": model({ keys: [KEY], cards: { key_1: card({ history: { events: [], next: null, loading: false, failed: "The service did not answer." } }) } }),
-  "a further key": model({ me: THREE, keys: [KEY], making: { name: "", limit: "", errors: { name: "", limit: "", form: "" }, sending: false, requestId: null } }),
-  "a further key with errors": model({ me: THREE, keys: [KEY], making: { name: " ", limit: "x", errors: { name: "Write a name. Nothing was sent.", limit: "Write an amount.", form: "The key was not handed out." }, sending: true, requestId: "req_7" } }),
+  "keys by project": model({ me: THREE, keys: [key({ project: { id: "prj_1", name: "Parser" } }), LAPTOP], arrangement: { q: "", state: "", project: "", sort: "project" }, projects: [{ id: "prj_1", name: "Parser", archived_at: null, keys: 1, ended_keys: 2 }, { id: "prj_2", name: "Old", archived_at: "2026-11-01T00:00:00Z", keys: 0, ended_keys: 0 }] }),
+  "keys of a renamed project": model({ me: THREE, keys: [key({ project: { id: "prj_1", name: "Lexer" } }), LAPTOP], arrangement: { q: "", state: "", project: "", sort: "project" }, projects: [{ id: "prj_1", name: "Lexer", archived_at: "2026-11-21T00:00:00Z", keys: 1, ended_keys: 0 }] }),
+  "a further key": model({ me: THREE, keys: [KEY], making: { name: "", limit: "", project: "", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null } }),
+  "a further key with errors": model({ me: THREE, keys: [KEY], making: { name: " ", limit: "x", project: "", errors: { name: "Write a name. Nothing was sent.", limit: "Write an amount.", project: "", form: "The key was not handed out." }, sending: true, requestId: "req_7" } }),
   "offered with a spent limit": model({ me: me({ available_usd: "0.00", available_from: "2026-11-22T00:00:00Z" }) }),
   "offered with part of the limit": model({ me: me({ available_usd: "3.00" }) }),
   "a key with another name": model({ keys: [key({ name: "Laptop", plan_limit_usd: "10.00", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" })] }),

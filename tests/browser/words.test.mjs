@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { inRoot } from "../../scripts/paths.mjs";
 import { NO_GRACE, hoursError } from "../../src/http/pages/scripts/fields-view.js";
 import { KNOWN_EVENTS, historyWords } from "../../src/http/pages/scripts/history-words.js";
+import { arranged, arrangementOf, searchOf } from "../../src/http/pages/scripts/list.js";
 import { ageText, boundText, endingWords, meterText, newer, outageText, partText, share, shareTone, spendableUntil, spent } from "../../src/http/pages/scripts/spend-words.js";
 import { beforeClaim, keySummary, stateAt, statusOf } from "../../src/http/pages/scripts/state-words.js";
 import { amountError, claimFailure, closedButton, isRefusal, limitRules, lostWords, masked, nameError, noteCount, noteError, refusalAdvice, relative, resetText, retryText, span, usd, usdShort } from "../../src/http/pages/scripts/words.js";
@@ -267,6 +268,13 @@ test("what can still be spent is named with its bound and its end, and so are th
   assert.equal(boundText(spendable), "by this key’s limit; the key’s guardrail or OpenRouter’s own limits may allow less");
   assert.equal(boundText({ ...spendable, bound: "credit", unknown: ["account"] }), "by what was paid; OpenRouter’s own limits may allow less");
   assert.equal(boundText({ ...spendable, unknown: [] }), "by this key’s limit");
+});
+
+test("a list of keys is narrowed and ordered by what its address says, and an address with other words shows all", () => {
+  const [cheap, dear, off] = [someKey({ id: "a", name: "beta" }), someKey({ id: "b", name: "Alpha", spend: spend({ used_usd: "4.00", left_usd: "1.00" }) }), someKey({ id: "c", name: null, state: "disabled", holds: ["owner"], expires_at: "2026-12-01T00:00:00Z" })];
+  const shown = (/** @type {string} */ search) => arranged([cheap, dear, off], arrangementOf(search), NOW).map(({ id }) => id).join("");
+  for (const [search, expected] of [["", "abc"], ["?q=A", "abc"], ["?q=alp", "b"], ["?q=openrouter", "c"], ["?state=working", "ab"], ["?state=stopped", "c"], ["?sort=name", "bac"], ["?sort=spent", "bac"], ["?sort=left", "bac"], ["?sort=expires", "cab"], ["?state=working&sort=name", "ba"], ["?state=constructor&sort=toString&q=", "abc"]]) assert.equal(shown(search), expected, search);
+  for (const search of ["", "?q=a+b%26c", "?state=working&sort=name"]) assert.equal(searchOf(arrangementOf(search)), search);
 });
 
 test("a key made with a spent limit says from when it works, before and after the claim, and no text offers a cent a day", () => {

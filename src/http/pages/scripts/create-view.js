@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./html.js";
 import { requestId } from "./parts.js";
+import { PROJECT_NAMES } from "./projects-view.js";
 import { NAME_CHARS, perPeriod, usd } from "./words.js";
 
 /** @import { Me } from "./types.js" */
@@ -12,16 +13,17 @@ import { NAME_CHARS, perPeriod, usd } from "./words.js";
  * @typedef {object} Making
  * @property {string} name
  * @property {string} limit
- * @property {{ name: string, limit: string, form: string }} errors
+ * @property {string} project
+ * @property {{ name: string, limit: string, project: string, form: string }} errors
  * @property {boolean} sending
  * @property {string | null} requestId
  */
 
 /** @type {Making} */
-export const NOTHING_FILLED = { name: "", limit: "", errors: { name: "", limit: "", form: "" }, sending: false, requestId: null };
+export const NOTHING_FILLED = { name: "", limit: "", project: "", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null };
 
 /** The ids of the fields, which get the focus if something is wrong with them. */
-export const CREATE_IDS = { name: "create-name", limit: "create-limit" };
+export const CREATE_IDS = { name: "create-name", limit: "create-limit", project: "create-project" };
 
 /**
  * @param {Making} making
@@ -34,6 +36,7 @@ export const createForm = (making, { claim }, actions) => html`
     <form class="create" novalidate @submit=${actions.create}>
       ${field("name", "Name", `1 to ${NAME_CHARS} characters, such as where you will use it.`, making, actions)}
       ${field("limit", "Own limit in US dollars (optional)", `Without it, your plan’s limit: ${usd(claim.limit_usd)} ${perPeriod(claim.limit_reset)}.`, making, actions)}
+      ${field("project", "Project (optional)", "It groups your keys. Choose one, or write a new name.", making, actions)}
       <p class="hint">The secret is shown once, right after. Decide first where you will store it.</p>
       <div class="actions">
         <button class="button is-primary" type="submit" aria-disabled=${making.sending ? "true" : "false"}>${making.sending ? "Creating…" : "Create it"}</button>
@@ -45,7 +48,7 @@ export const createForm = (making, { claim }, actions) => html`
 `;
 
 /**
- * @param {"name" | "limit"} what
+ * @param {keyof typeof CREATE_IDS} what
  * @param {string} label
  * @param {string} hint
  * @param {Making} making
@@ -60,6 +63,7 @@ const field = (what, label, hint, making, actions) => html`
       type="text"
       inputmode=${what === "limit" ? "decimal" : "text"}
       autocomplete="off"
+      list=${what === "project" ? PROJECT_NAMES : nothing}
       .value=${making[what]}
       aria-invalid=${making.errors[what] === "" ? "false" : "true"}
       aria-describedby=${`${CREATE_IDS[what]}-hint ${CREATE_IDS[what]}-error`}

@@ -35,7 +35,7 @@ export function creator(page) {
     if (making !== null) show({ making: { ...making, ...change } });
   }
 
-  /** @param {"name" | "limit"} what @param {Event} event */
+  /** @param {keyof typeof CREATE_IDS} what @param {Event} event */
   function fill(what, event) {
     const { errors } = read().making ?? NOTHING_FILLED;
     fillIn({ [what]: /** @type {HTMLInputElement} */ (event.target).value, errors: { ...errors, [what]: "", form: "" }, requestId: null });
@@ -47,15 +47,16 @@ export function creator(page) {
     const { making } = read();
     if (making === null || making.sending) return;
     const limit = making.limit.trim();
-    const errors = { name: nameError(making.name), limit: limit === "" ? "" : amountError(limit), form: "" };
-    if (errors.name !== "" || errors.limit !== "") return refuse(errors);
+    const project = making.project.trim();
+    const errors = { name: nameError(making.name), limit: limit === "" ? "" : amountError(limit), project: project === "" ? "" : nameError(project), form: "" };
+    if (errors.name !== "" || errors.limit !== "" || errors.project !== "") return refuse(errors);
     fillIn({ sending: true, errors, requestId: null });
     say("Creating your key. This takes a few seconds.");
-    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/keys", { name: making.name, ...(limit === "" ? {} : { limit_usd: limit }) }));
+    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/keys", { name: making.name, ...(limit === "" ? {} : { limit_usd: limit }), ...(project === "" ? {} : { project }) }));
     if (answer.outcome === "done") return made(answer.body);
     if (answer.outcome === "refused" && answer.status === 401) return page.signedOut();
     const { text, requestId } = failureWords(answer);
-    fillIn({ sending: false, requestId, errors: { name: "", limit: "", form: `The key was not handed out. ${text}` } });
+    fillIn({ sending: false, requestId, errors: { name: "", limit: "", project: "", form: `The key was not handed out. ${text}` } });
     say(text);
     await page.reread();
     await page.wait();
@@ -64,8 +65,9 @@ export function creator(page) {
   /** Says what is wrong beside its field. Nothing was sent. @param {Making["errors"]} errors */
   function refuse(errors) {
     fillIn({ errors });
-    say(errors.name || errors.limit);
-    document.getElementById(errors.name === "" ? CREATE_IDS.limit : CREATE_IDS.name)?.focus();
+    const wrong = /** @type {const} */ (["name", "limit", "project"]).find((field) => errors[field] !== "") ?? "name";
+    say(errors[wrong]);
+    document.getElementById(CREATE_IDS[wrong])?.focus();
   }
 
   /** @param {Issued} issued */

@@ -62,5 +62,20 @@ export const limitFields = (own, change, canBeEmpty) => html`
   </div>
 `;
 
+/**
+ * A field for a name.
+ * @param {{ id: string, label: string, hint: string, list?: string }} about list: the id of the names that it suggests
+ * @param {{ name: string, error: string }} typed
+ * @param {(change: { name: string }) => void} change
+ */
+export const textField = ({ id, label, hint, list }, typed, change) => html`
+  <div class="field">
+    <label for=${id}>${label}</label>
+    <input id=${id} type="text" list=${list ?? nothing} autocomplete="off" autofocus .value=${typed.name} aria-invalid=${typed.error === "" ? "false" : "true"} aria-describedby=${`${id}-hint ${id}-error`} @input=${(/** @type {Event} */ event) => change({ name: valueOf(event) })} />
+    <p id=${`${id}-hint`} class="hint">${hint}</p>
+    <p id=${`${id}-error`} class="hint is-bad said">${typed.error}</p>
+  </div>
+`;
+
 /** @param {Event} event */
 const valueOf = (event) => /** @type {HTMLInputElement} */ (event.target).value;

@@ -82,6 +82,11 @@ const EVENTS = {
   plan_assigned: (entry) => `Plan changed${entry.before === null ? "" : ` from “${entry.before}”`}${entry.after === null ? "" : ` to “${entry.after}”`}${by(entry)}`,
   payment_booked: (entry) => `Payment booked${by(entry)}`,
   request_made: (entry) => (entry.request_kind === null ? "Asked the people who run this service" : ASKED[entry.request_kind]),
+  key_moved: (entry) => (entry.after === null ? `Taken out of its project${by(entry)}` : `Put into a project${by(entry)}`),
+  project_created: (entry) => `Project created${by(entry)}`,
+  project_renamed: (entry) => `Project renamed${by(entry)}`,
+  project_archived: (entry) => `Project archived${by(entry)}`,
+  project_restored: (entry) => `Project brought back${by(entry)}`,
   request_decided: (entry) => `Request ${entry.after ?? "decided"}${by(entry)}`,
 };
 

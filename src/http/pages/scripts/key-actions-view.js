@@ -38,6 +38,7 @@ export function keyButtons(key, card, now, actions) {
       <div class="actions is-quiet">
         ${historyButton(key, card.history !== null, actions)}
         ${button("Rename", "button is-quiet", false, () => actions.rename(key))}
+        ${button("Project…", "button is-quiet", false, () => actions.move(key))}
         ${works ? button("Own limit…", "button is-quiet", false, () => actions.limit(key)) : nothing}
         ${works ? button("It leaked…", "button is-quiet is-final", false, () => actions.reportLeak(key)) : nothing}
         ${button("Delete…", "button is-quiet is-final", false, () => actions.remove(key))}

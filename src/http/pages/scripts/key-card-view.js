@@ -8,7 +8,7 @@ import { meter, meterLine } from "./meter.js";
 import { moment, requestId } from "./parts.js";
 import { METERED, UNREAD, boundText, spendableUntil } from "./spend-words.js";
 import { STATES, inGrace, statusOf } from "./state-words.js";
-import { DEFAULT_NAME, counted, dateUtc, masked, perPeriod, usd } from "./words.js";
+import { DEFAULT_NAME, dateUtc, masked, perPeriod, usd } from "./words.js";
 
 /** @import { EndedKey, Key } from "./types.js" */
 /** @import { History } from "./history-view.js" */
@@ -73,6 +73,7 @@ const whole = (key, card, means, model, actions) => html`
   ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${means === "" || card.news?.tone === "good" ? nothing : html`<p>${means}</p>`}
   ${METERED.has(key.state) && !key.missing ? meter(key, model, actions) : nothing}
   <dl class="facts">
+    ${key.project === null ? nothing : html`<div><dt>Project</dt><dd>${key.project.name}</dd></div>`}
     <div>
       <dt>Limit</dt>
       <dd><span class="figure">${usd(key.plan_limit_usd)}</span> ${perPeriod(key.limit_reset)}${key.own_limit_usd === null ? "" : ", set by you"}</dd>
@@ -158,6 +159,3 @@ export function endedKey(key, { cards, now }, actions) {
     </li>
   `;
 }
-
-/** How many keys there are, of how many. @param {number} count @param {number} allowed */
-export const keysOf = (count, allowed) => (count > allowed ? `${counted(count, "key")}; your plan allows ${allowed}` : `${count} of ${counted(allowed, "key")}`);

@@ -4,15 +4,18 @@
 import { html, nothing, repeat } from "./html.js";
 import { inProgress, offer, refused, unknown } from "./claim-view.js";
 import { createForm } from "./create-view.js";
-import { endedKey, keyCard, keysOf } from "./key-card-view.js";
-import { refreshButton } from "./meter.js";
+import { endedKey, keyCard } from "./key-card-view.js";
+import { listHead, noneFound } from "./list-view.js";
+import { arranged } from "./list.js";
 import { requestId } from "./parts.js";
+import { groupHead, groupOf, hasProjects, projectList, projectNames } from "./projects-view.js";
 import { outageText } from "./spend-words.js";
 import { isUsableAt } from "./state-words.js";
 import { counted, limitRules } from "./words.js";
 
-/** @import { EndedKey, Key, Me, MemberRequest, Problem, Upstream } from "./types.js" */
+/** @import { EndedKey, Key, Me, MemberRequest, Problem, Project, Upstream } from "./types.js" */
 /** @import { CardState } from "./key-card-view.js" */
+/** @import { Arrangement } from "./list.js" */
 /** @import { Making } from "./create-view.js" */
 
 /**
@@ -34,6 +37,8 @@ import { counted, limitRules } from "./words.js";
  * @property {Key[]} keys the keys that have not ended, the claimed one first
  * @property {EndedKey[]} ended keys that have ended, the latest first
  * @property {Record<string, CardState>} cards what each key's card shows, by the key's id
+ * @property {Arrangement} arrangement which keys are shown, and in which order
+ * @property {Project[]} projects
  * @property {Making | null} making the further key that the member is about to make
  * @property {Upstream | null} upstream whether OpenRouter answers
  * @property {"idle" | "pending" | "failed"} refreshing whether newer figures were requested, or that request failed
@@ -48,15 +53,19 @@ import { counted, limitRules } from "./words.js";
  * @property {number} now the time by the service's clock, in milliseconds
  */
 
-/** @typedef {Record<"newSecret" | "renew" | "reportLeak" | "limit" | "remove" | "disable" | "enable" | "prefer" | "rename" | "stopRenaming", (key: Key) => void>} KeyActions */
+/** @typedef {Record<"newSecret" | "renew" | "reportLeak" | "limit" | "remove" | "disable" | "enable" | "prefer" | "rename" | "stopRenaming" | "move", (key: Key) => void>} KeyActions */
 
 /** @typedef {Record<"history" | "moreHistory", (key: { id: string }) => void>} HistoryActions */
 
 /** @typedef {{ saveName: (event: Event, key: Key) => void, typeName: (event: Event, key: Key) => void, fold: (key: Key, open: boolean) => void }} CardActions */
 
-/** @typedef {{ begin: () => void, cancel: () => void, fill: (field: "name" | "limit", event: Event) => void, create: (event: Event) => void }} CreateActions */
+/** @typedef {{ arrange: (part: keyof Arrangement, event: Event) => void, showAll: () => void }} ListActions */
 
-/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions & HistoryActions & CardActions & CreateActions} Actions */
+/** @typedef {{ renameProject: (project: Project) => void, archiveProject: (project: Project, archived: boolean) => void }} ProjectActions */
+
+/** @typedef {{ begin: () => void, cancel: () => void, fill: (field: "name" | "limit" | "project", event: Event) => void, create: (event: Event) => void }} CreateActions */
+
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions & HistoryActions & CardActions & ListActions & ProjectActions & CreateActions} Actions */
 
 /**
  * @param {Model} model
@@ -68,7 +77,7 @@ export function page(model, actions) {
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
     ${model.upstream?.answers === false ? outage(model.upstream, model) : nothing} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
-    ${model.ended.length === 0 ? nothing : earlier(model, actions)}
+    ${model.ended.length === 0 ? nothing : earlier(model, actions)} ${model.projects.length > 0 ? projectList(model, actions) : nothing} ${projectNames(model)}
   `;
 }
 
@@ -169,25 +178,16 @@ const rules = (limitUsd, reset) => html`
  * @param {Me} me
  * @param {Actions} actions
  */
-const keys = (model, me, actions) => html`
-  ${me.keys_allowed > 1 || model.keys.length > 1 ? listHead(model, me, actions) : nothing} ${model.making === null ? nothing : createForm(model.making, me, actions)}
-  ${repeat(model.keys, ({ id }) => id, (key) => keyCard(key, key.id, model, actions))}
-`;
+function keys(model, me, actions) {
+  const shown = arranged(model.keys, model.arrangement, model.now);
+  return html`
+    ${me.keys_allowed > 1 || model.keys.length > 1 ? listHead(model, shown.length, me, actions) : nothing} ${model.making === null ? nothing : createForm(model.making, me, actions)}
+    ${shown.length === 0 ? noneFound(actions) : repeat(shown, ({ id }) => id, (key, n) => html`${isGrouped(model) && (n === 0 || groupOf(shown[n - 1]) !== groupOf(key)) ? groupHead(groupOf(key), shown.filter((one) => groupOf(one) === groupOf(key)).length) : nothing}${keyCard(key, key.id, model, actions)}`)}
+  `;
+}
 
-/**
- * @param {Model} model
- * @param {Me} me
- * @param {Actions} actions
- */
-const listHead = (model, me, actions) => html`
-  <div class="list-head">
-    <p>${keysOf(model.keys.length, me.keys_allowed)}</p>
-    <div class="actions">
-      ${model.keys.length > 1 ? refreshButton(model, actions) : nothing}
-      ${model.keys.length < me.keys_allowed && model.making === null ? html`<button class="button is-primary is-create" type="button" @click=${actions.begin}>Create a key</button>` : nothing}
-    </div>
-  </div>
-`;
+/** Whether the keys stand below the names of their projects. @param {Model} model */
+const isGrouped = (model) => model.arrangement.sort === "project" && hasProjects(model);
 
 /**
  * The keys that have ended, folded away.

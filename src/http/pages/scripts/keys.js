@@ -11,7 +11,9 @@ import { render } from "./html.js";
 import { keyActions } from "./key-actions.js";
 import { UNTOUCHED } from "./key-card-view.js";
 import { aside, isUsable, isWaiting, page } from "./keys-view.js";
+import { arrangementOf, searchOf } from "./list.js";
 import { askOverview, overviewInDocument } from "./overview.js";
+import { projectActions, withProjectOf } from "./projects.js";
 import { refresher } from "./refresh.js";
 import { say } from "./say.js";
 import { showAccount, watchAccount } from "./shell.js";
@@ -48,7 +50,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, keys: [], ended: [], cards: {}, making: null, upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], arrangement: arrangementOf(location.search), upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Whether the focus was in this part of the page. If a change removes the focused element, the focus is set again. */
 let hadFocus = false;
@@ -73,11 +75,11 @@ const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
 const { claim, accept } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askOverview, onRecord, failToLoad, settle, wait });
 
 /** @type {import("./keys-view.js").Actions} */
-const actions = { claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...acting() };
+const actions = { arrange, showAll, claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...acting() };
 
 function acting() {
   const parts = { read: () => model, show, tell, reread, refresh: () => void refresh(), signedOut };
-  return { ...keyActions(parts), ...switchActions(parts), ...creator({ ...parts, wait: waitIfOpen }) };
+  return { ...keyActions(parts), ...switchActions(parts), ...projectActions(parts), ...creator({ ...parts, wait: waitIfOpen }) };
 }
 
 /**
@@ -89,8 +91,23 @@ function tell(key, news) {
   const found = sorted(model.keys.some(({ id }) => id === key.id) ? model.keys.map((one) => (one.id === key.id ? key : one)) : [...model.keys, key], model.ended);
   if (found.keys.length === 0 && news !== null) return void settle(news);
   const isHere = found.keys.some(({ id }) => id === key.id);
-  show({ ...found, notice: isHere ? null : news, cards: { ...model.cards, [key.id]: { ...(model.cards[key.id] ?? UNTOUCHED), news: isHere ? news : null } } });
+  show({ ...found, projects: withProjectOf(model.projects, key), notice: isHere ? null : news, cards: { ...model.cards, [key.id]: { ...(model.cards[key.id] ?? UNTOUCHED), news: isHere ? news : null } } });
   if (news !== null) announce(isHere ? key : null);
+}
+
+/** @param {keyof import("./list.js").Arrangement} part @param {Event} event */
+function arrange(part, event) {
+  showArranged({ ...model.arrangement, [part]: /** @type {HTMLInputElement | HTMLSelectElement} */ (event.target).value });
+}
+
+function showAll() {
+  showArranged(arrangementOf(""));
+}
+
+/** @param {import("./list.js").Arrangement} arrangement */
+function showArranged(arrangement) {
+  history.replaceState(history.state, "", `${location.pathname}${searchOf(arrangement)}`);
+  show({ arrangement });
 }
 
 /** Reads the keys again, below what the page says. */
@@ -127,8 +144,8 @@ async function load(known = null) {
 }
 
 /** @param {Overview} overview */
-function everything({ me, requests, ...keys }) {
-  return { me, requests, ...onRecord(keys) };
+function everything({ me, requests, projects, ...keys }) {
+  return { me, requests, projects, ...onRecord(keys) };
 }
 
 /** @returns {Promise<Outcome<Keys>>} */
@@ -175,7 +192,7 @@ function failedWords(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
-  show({ phase: "signed_out", me: null, keys: [], ended: [], cards: {}, making: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 

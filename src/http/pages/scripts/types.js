@@ -9,6 +9,7 @@
  * @property {string} id
  * @property {string | null} name
  * @property {string | null} mask
+ * @property {{ id: string, name: string } | null} project
  * @property {KeyState} state
  * @property {boolean} missing whether OpenRouter no longer has this key
  * @property {Hold[]} holds why it is disabled or, while it is still `active`, why it is being disabled
@@ -40,6 +41,14 @@
  * What bounds the spending with a key. Bounds that OpenRouter applies and that keycap does not know are named apart.
  * @typedef {"key" | "credit" | "guardrail" | "workspace" | "account"} Bound
  * @typedef {{ amount_usd: string | null, bound: Bound, until: string, unknown: Bound[] }} Spendable
+ *
+ * What a member groups their keys by.
+ * @typedef {object} Project
+ * @property {string} id
+ * @property {string} name
+ * @property {string | null} archived_at since when it is offered for no new key
+ * @property {number} keys how many keys it has that have not ended
+ * @property {number} ended_keys
  *
  * A key that has ended.
  * @typedef {object} EndedKey
@@ -119,7 +128,7 @@
  * @property {Claim} claim
  *
  * What the page `/keys` shows: `requests` are the latest ones, newest first.
- * @typedef {Keys & { me: Me, requests: MemberRequest[] }} Overview
+ * @typedef {Keys & { me: Me, projects: Project[], requests: MemberRequest[] }} Overview
  *
  * @typedef {Refusal & { title: string, requestId: string | null, retryAfterSecs: number | null }} Problem
  */
