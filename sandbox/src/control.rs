@@ -9,6 +9,7 @@ use crate::{
     openrouter::NewKey,
     operation::Operation,
     spending::{Metering, Spent},
+    usage::NewUse,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +33,7 @@ impl Sandbox {
             ("POST", "usage") => self.add_usage(request, now_ms),
             ("POST", "spend") => self.add_spend(request, now_ms),
             ("POST", "metering") => self.meter(request),
+            ("POST", "reports") => self.report(request),
             _ => Ok(Response::json(
                 404,
                 &json!({"error": "no such control route"}),
@@ -147,12 +149,32 @@ impl Sandbox {
         Ok(Response::json(200, &json!({"set": true})))
     }
 
+    fn report(&mut self, request: &Request) -> Answer {
+        let reports = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
+        self.set_reports(reports);
+        Ok(Response::json(200, &json!({"set": true})))
+    }
+
     fn add_usage(&mut self, request: &Request, now_ms: i64) -> Answer {
         let value = body(request)?;
         let hash = text(&value, "hash")?;
         let amount = price(&value)?;
         let byok = value.get("byok").and_then(Value::as_bool).unwrap_or(false);
-        let booked = if byok {
+        let booked = if let Some(model) = value.get("model").and_then(Value::as_str) {
+            let now = self.time(now_ms);
+            let ago = value
+                .get("ago_ms")
+                .and_then(Value::as_i64)
+                .unwrap_or_default();
+            self.use_model(&NewUse {
+                hash,
+                model,
+                usd: amount,
+                byok,
+                at_ms: now.saturating_sub(ago),
+                lag_ms: 0,
+            })
+        } else if byok {
             self.book_byok_usage(hash, amount, now_ms)
         } else {
             self.book_usage(hash, amount, now_ms)

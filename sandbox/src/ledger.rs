@@ -266,6 +266,11 @@ impl Ledger {
         self.keys.get_mut(*self.positions.get(hash)?)
     }
 
+    /// The place of a key in `keys`.
+    pub(crate) fn position(&self, hash: &str) -> Option<usize> {
+        self.positions.get(hash).copied()
+    }
+
     pub fn keys_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a UpstreamKey> {
         self.keys.iter().filter(move |key| key.name == name)
     }

@@ -25,6 +25,7 @@ mod openrouter;
 mod operation;
 mod settings;
 mod spending;
+mod usage;
 
 pub use clock::{DAY_MS, Period, timestamp};
 pub use delivery::HeldCall;
@@ -40,6 +41,7 @@ pub use openrouter::NewKey;
 pub use operation::{Host, Operation};
 pub use settings::{GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET, MANAGEMENT_KEY, Settings};
 pub use spending::{Metering, Spent};
+pub use usage::{NewUse, Reports};
 
 use delivery::Waiting;
 use faults::FaultPlan;
@@ -56,6 +58,10 @@ pub struct Sandbox {
     github: github::State,
     openrouter: openrouter::State,
     metering: Metering,
+    uses: usage::Uses,
+    reports: Reports,
+    /// When analytics was last asked, within a minute.
+    analytics_calls: Vec<i64>,
     clock_offset_ms: i64,
     /// The time of the first request. The ages of accounts count from here, so that they grow when the clock is
     /// advanced.
@@ -74,6 +80,9 @@ impl Sandbox {
             waiting: Waiting::default(),
             github: github::State::default(),
             metering: Metering::default(),
+            uses: usage::Uses::default(),
+            reports: Reports::default(),
+            analytics_calls: Vec::new(),
             clock_offset_ms: 0,
             origin_ms: None,
         }

@@ -72,9 +72,11 @@ impl Sandbox {
             Some(left) if !overshoot => price.min(left),
             _ => price,
         };
-        if let Some(key) = self.ledger.key_mut(hash) {
+        let hash = hash.to_owned();
+        if let Some(key) = self.ledger.key_mut(&hash) {
             key.book(amount, false, lag_ms, now);
         }
+        self.note_spend(&hash, model, amount, false, now);
         Spent::Booked(amount)
     }
 
@@ -96,6 +98,7 @@ impl Sandbox {
             return false;
         };
         key.book(amount, byok, lag_ms, now);
+        self.note_spend(hash, None, amount, byok, now);
         true
     }
 }

@@ -75,6 +75,15 @@ fn full_guardrail() -> Value {
     })
 }
 
+fn full_query(hash: &str) -> Value {
+    json!({
+        "metrics": ["credits_usage", "byok_usage", "request_count"], "dimensions": ["api_key_id", "model"], "granularity": "day",
+        "time_range": {"start": "2026-08-15T00:00:00Z", "end": "2026-08-16T00:00:00Z"},
+        "filters": [{"field": "api_key_id", "operator": "in", "value": [hash, "0".repeat(64)]}],
+        "order_by": {"field": "credits_usage", "direction": "desc"}, "limit": 10_000,
+    })
+}
+
 fn exchanges(hash: &str, guardrail: &str) -> Vec<Exchange> {
     let exchange =
         |operation, method, path: &str, response, body: Option<(&'static str, Value)>| {
@@ -221,6 +230,27 @@ fn exchanges(hash: &str, guardrail: &str) -> Vec<Exchange> {
             "/credits",
             "CreditsResponse",
             None,
+        ),
+        exchange(
+            Operation::ActivityGet,
+            "GET",
+            "/activity",
+            "ActivityResponse",
+            None,
+        ),
+        exchange(
+            Operation::AnalyticsMeta,
+            "GET",
+            "/analytics/meta",
+            "AnalyticsMetaResponse",
+            None,
+        ),
+        exchange(
+            Operation::AnalyticsQuery,
+            "POST",
+            "/analytics/query",
+            "AnalyticsQueryResponse",
+            Some(("AnalyticsQueryRequest", full_query(hash))),
         ),
         exchange(
             Operation::KeysDelete,

@@ -8,6 +8,12 @@ pub(super) fn get(sandbox: &Sandbox) -> Response {
     for key in &sandbox.ledger.keys {
         spent += key.usage.lifetime;
     }
+    if sandbox.reports().no_credits {
+        return Response::json(
+            200,
+            &json!({"data": {"total_credits": 0, "total_usage": 0}}),
+        );
+    }
     let bought = Usd::from_dollars(sandbox.settings().total_credits_usd);
     Response::json(
         200,

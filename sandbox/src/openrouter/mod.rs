@@ -1,5 +1,7 @@
 //! OpenRouter's management API: it checks who calls, and passes each operation to its module.
 
+mod activity;
+mod analytics;
 mod credits;
 mod guardrails;
 mod key_request;
@@ -46,6 +48,9 @@ pub(crate) fn perform(
         Operation::WorkspacesUpdate => workspaces::update(sandbox, request, now),
         Operation::WorkspacesDelete => workspaces::delete(sandbox, request, now),
         Operation::CreditsGet => Ok(credits::get(sandbox)),
+        Operation::ActivityGet => activity::get(sandbox, request, now),
+        Operation::AnalyticsMeta => Ok(analytics::meta(sandbox)),
+        Operation::AnalyticsQuery => analytics::query(sandbox, request, now),
         Operation::GuardrailsList => guardrails::list(sandbox, request, now),
         Operation::GuardrailsGet => guardrails::get(sandbox, request, now),
         Operation::GuardrailsCreate => guardrails::create(sandbox, request, now),
