@@ -42,6 +42,8 @@ pub enum QueuedWork {
         job: Job,
         run: Box<Run>,
         dry_run: bool,
+        /// Of the usage sync, so many completed days are read whatever is known of them.
+        days: i64,
     },
     /// Anyone has reported this secret: it is disabled at OpenRouter.
     LeakedSecret(ReportedGeneration),

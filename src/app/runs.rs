@@ -16,7 +16,7 @@ use crate::domain::people::session::Session;
 use crate::domain::run::{Job, RunBudget, WorkersPlan};
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::ops::cursors::Cursor;
+use crate::store::ops::cursors::{Cursor, UsageCursor};
 use crate::store::ops::runs::{self, Ending, Renewed};
 
 /// A run that is silent for this many seconds counts as dead. A run renews its lease while it works, at the latest when
@@ -202,12 +202,14 @@ impl Run {
     }
 }
 
-/// Begins a run for an admin: takes the lease and writes down who asked. The jobs do the work after the answer.
+/// Begins a run for an admin: takes the lease and writes down who asked. The jobs do the work after the answer. `days` is
+/// for the usage sync alone.
 pub async fn request(
     app: &App,
     session: &Session,
     job: Job,
     dry_run: bool,
+    days: i64,
 ) -> Result<PublicId, Error> {
     if app.config.management_key.is_none() {
         return Err(Error::NotConfigured);
@@ -226,22 +228,35 @@ pub async fn request(
             .await;
         return Err(asked.map_or_else(Error::from, |_| Error::SignInRequired));
     }
-    if job == Job::Reconcile
-        && let Err(error) = keep_cursor(app, &run, dry_run).await
-    {
+    if let Err(error) = keep_cursor(app, &run, job, dry_run, days).await {
         // The run did not begin, so its lease is given up at once.
         let (failed, nothing) = (Some("storage_unavailable"), serde_json::json!({}));
         run.end(app, Ending::Failed, failed, &nothing, None).await;
         return Err(error.into());
     }
     let run = Box::new(run);
-    let queued = QueuedWork::Run { job, run, dry_run };
+    let queued = QueuedWork::Run {
+        job,
+        run,
+        dry_run,
+        days,
+    };
     app.queued_work.borrow_mut().push(queued);
     Ok(id)
 }
 
 /// Writes down what an admin's run should do. If that run dies, the next trigger does it.
-async fn keep_cursor(app: &App, run: &Run, dry_run: bool) -> Result<(), DbError> {
-    let text = serde_json::to_string(&Cursor::new(dry_run, run.now));
+async fn keep_cursor(
+    app: &App,
+    run: &Run,
+    job: Job,
+    dry_run: bool,
+    days: i64,
+) -> Result<(), DbError> {
+    let text = match job {
+        Job::Sweep | Job::SpendSnapshot => return Ok(()),
+        Job::Reconcile => serde_json::to_string(&Cursor::new(dry_run, run.now)),
+        Job::UsageSync => serde_json::to_string(&UsageCursor::new(dry_run, days, run.now)),
+    };
     runs::keep(&*app.db, &run.id, &text.map_err(|_| DbError::Broken)?).await
 }

@@ -8,3 +8,4 @@ pub mod people;
 pub mod policy;
 pub mod run;
 pub mod time;
+pub mod usage;

@@ -11,11 +11,18 @@ pub const LIST_REPEATS: &str = "list_repeats";
 pub enum Job {
     Sweep,
     Reconcile,
+    UsageSync,
+    SpendSnapshot,
 }
 
 impl Job {
     pub fn parse(name: &str) -> Option<Self> {
-        let known = [Self::Sweep, Self::Reconcile];
+        let known = [
+            Self::Sweep,
+            Self::Reconcile,
+            Self::UsageSync,
+            Self::SpendSnapshot,
+        ];
         known.into_iter().find(|job| job.name() == name)
     }
 
@@ -23,6 +30,8 @@ impl Job {
         match self {
             Self::Sweep => "sweep",
             Self::Reconcile => "reconcile",
+            Self::UsageSync => "usage_sync",
+            Self::SpendSnapshot => "spend_snapshot",
         }
     }
 }

@@ -6,12 +6,12 @@ use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
     account_data, claim, create_key, health, history, keys, leaks, me, notices, overview, projects,
-    requests, rotations,
+    requests, rotations, usage,
 };
 use crate::http::auth;
 use crate::http::pages;
 use crate::http::server::body::NoMembers;
-use crate::http::server::described::{AFTER, empty, ok};
+use crate::http::server::described::{AFTER, USAGE, empty, ok};
 pub use crate::http::server::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 use crate::http::server::route::{
     NOTE, SMALL, data, document, has_security_contact, keys_page, member, of_keys, sign_in,
@@ -212,6 +212,12 @@ const OF_EVERYBODY: &[Route] = &[
     .takes::<projects::ProjectChangeRequest>(SMALL)
     .summary("Rename a project of mine, archive it, or take it out of the archive")
     .answers(&[ok::<projects::ProjectBody>(200)]),
+    of_keys(Method::Get, "/api/v1/usage", |c| {
+        Box::pin(usage::show_usage(c))
+    })
+    .query(USAGE)
+    .summary("My usage by UTC day and model; an administrator sees everybody's")
+    .answers(&[ok::<usage::UsageBody>(200)]),
     of_keys(Method::Get, "/api/v1/requests", |c| {
         Box::pin(requests::list_own(c))
     })

@@ -3,7 +3,9 @@
 
 mod halt;
 pub mod reconcile;
+pub mod snapshot;
 pub mod sweep;
+pub mod usage_sync;
 mod walk;
 mod watch;
 
@@ -18,6 +20,8 @@ use crate::domain::time::Timestamp;
 pub const EVERY_TEN_MINUTES: &str = "*/10 * * * *";
 /// The trigger that fires every night.
 pub const EVERY_NIGHT: &str = "0 3 * * *";
+/// The trigger that fires when the UTC day before is completed, and OpenRouter has counted it.
+pub const AFTER_MIDNIGHT: &str = "30 0 * * *";
 
 /// Runs the jobs of a Cron Trigger, one after the other. A trigger that no job belongs to does nothing, and the log says
 /// so.
@@ -29,9 +33,13 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
     }
     match cron {
         EVERY_TEN_MINUTES => {
-            sweep::run(app, scheduled).await;
-            reconcile::go_on(app, scheduled).await;
+            // Otherwise another trigger is at work, and reads usage too.
+            if sweep_and_go_on(app, scheduled).await {
+                usage_sync::go_on(app, scheduled).await;
+                snapshot::run(app, scheduled).await;
+            }
         }
+        AFTER_MIDNIGHT => usage_sync::run(app, scheduled).await,
         EVERY_NIGHT => reconcile::run(app, scheduled).await,
         _ => app.note(
             "warn",
@@ -41,15 +49,30 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
     }
 }
 
+/// Does what the ten-minute trigger starts about keys: the sweep, and what is left of a nightly comparison. Answers whether
+/// the sweep ran.
+pub async fn sweep_and_go_on(app: &App, scheduled: Timestamp) -> bool {
+    let swept = sweep::run(app, scheduled).await;
+    reconcile::go_on(app, scheduled).await;
+    swept
+}
+
 /// Does what requests of this isolate have left for the time after their answers.
 pub async fn run_queued(app: &App) {
     loop {
         let queued = app.queued_work.borrow_mut().pop();
         match queued {
             None => return,
-            Some(QueuedWork::Run { job, run, dry_run }) => match job {
+            Some(QueuedWork::Run {
+                job,
+                run,
+                dry_run,
+                days,
+            }) => match job {
                 Job::Sweep => sweep::work(app, *run).await,
                 Job::Reconcile => reconcile::begin(app, *run, dry_run).await,
+                Job::UsageSync => usage_sync::begin(app, *run, dry_run, days).await,
+                Job::SpendSnapshot => snapshot::work(app, *run).await,
             },
             Some(QueuedWork::LeakedSecret(reported)) => {
                 rotate::disable_reported(app, &reported).await;

@@ -52,11 +52,13 @@ use crate::upstream::openrouter::UpstreamRefusal;
 /// The number of pages, of 100 keys each, that one run asks for. At 100,000 keys, a whole walk takes three runs.
 const PAGE_BUDGET: usize = 400;
 
-/// Runs one sweep, unless another run has the lease.
-pub async fn run(app: &App, scheduled: Timestamp) {
-    if let Some(run) = Run::begin(app, JOB, scheduled).await {
-        work(app, run).await;
-    }
+/// Runs one sweep, unless another run has the lease. Answers whether it ran.
+pub async fn run(app: &App, scheduled: Timestamp) -> bool {
+    let Some(run) = Run::begin(app, JOB, scheduled).await else {
+        return false;
+    };
+    work(app, run).await;
+    true
 }
 
 /// Does one sweep, as far as it gets.

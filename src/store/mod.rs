@@ -19,6 +19,7 @@ pub mod access;
 pub mod budget;
 pub mod keys;
 pub mod ops;
+pub mod usage;
 
 pub mod audit;
 pub mod members;
@@ -72,6 +73,11 @@ use crate::store::ops::retention;
 use crate::store::ops::runs;
 use crate::store::ops::settings;
 use crate::store::ops::tidy;
+use crate::store::usage::counters;
+use crate::store::usage::days;
+use crate::store::usage::figures as usage_figures;
+use crate::store::usage::months;
+use crate::store::usage::panel;
 
 /// Every statement there is, for the test that runs each on SQLite and on D1.
 pub fn statements() -> Vec<&'static Sql> {
@@ -125,6 +131,11 @@ pub fn statements() -> Vec<&'static Sql> {
         terms::STATEMENTS,
         tidy::STATEMENTS,
         upstream_holds::STATEMENTS,
+        counters::STATEMENTS,
+        days::STATEMENTS,
+        usage_figures::STATEMENTS,
+        months::STATEMENTS,
+        panel::STATEMENTS,
     ]
     .concat()
 }

@@ -2,6 +2,8 @@
 //!
 //! A create is sent once: there is no idempotency key, so a repeated one could leave a second live key.
 
+pub mod activity;
+pub mod analytics;
 pub(crate) mod figures;
 pub mod guardrails;
 pub(crate) mod listed;

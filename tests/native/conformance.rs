@@ -1,5 +1,6 @@
 //! Writes down what SQLite answered to every statement of the application, for the test that asks D1 the same.
 
+use keycap::domain::usage::day::UtcDay;
 use keycap::ports::{DbError, SqlValue};
 use serde_json::{Value as Json, json};
 
@@ -179,6 +180,8 @@ pub fn tell(world: &World) {
     assert!(world.sweep());
     world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "false");
     nights(world, &operator);
+    usage(world, &operator);
+    operator.sign_in("operator");
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     operator.sign_in("operator");
     let ends = r#"{"sessions":"end","confirm":0}"#;
@@ -388,6 +391,76 @@ fn nights(world: &World, operator: &Browser<'_>) {
     let stop = format!("/api/v1/admin/runs/{}/stop", run.as_str().unwrap());
     assert_eq!(operator.post(&stop, "{}").status, 200, "it has ended");
     operator.patch(SETTINGS, r#"{"account":"accept"}"#);
+}
+
+/// Nights in which usage is read, with everything that can be wrong with it, and what is answered of it.
+fn usage(world: &World, operator: &Browser<'_>) {
+    let holder = Browser::signed_in(world, "load-25");
+    let claimed = holder.claim();
+    assert_eq!(claimed.status, 201, "{claimed:?}");
+    let key = claimed.json()["key"]["id"].as_str().unwrap().to_owned();
+    let hash = world.db.text(
+        "SELECT upstream_hash FROM generations WHERE state = 'active' ORDER BY id DESC LIMIT 1",
+    );
+    let now = world.upstream_now_ms();
+    let foreign = sandbox::NewKey {
+        name: String::from("somebody's"),
+        ..Default::default()
+    };
+    let foreign = world
+        .sandbox
+        .borrow_mut()
+        .add_foreign_key(foreign, now)
+        .hash;
+    let uses = |hash: &str| {
+        let used = sandbox::NewUse {
+            hash,
+            model: "vendor/model-1",
+            usd: sandbox::Usd { nanos: 1_000_000 },
+            byok: false,
+            at_ms: world.upstream_now_ms(),
+            lag_ms: 0,
+        };
+        assert!(world.sandbox.borrow_mut().use_model(&used));
+    };
+    let night = |days: i64| {
+        let today = UtcDay::of(world.now());
+        let next = today.plus(days).start().plus(1_800);
+        world.pass(next.since(world.now()));
+        assert!(world.sync_usage());
+    };
+    uses(&hash);
+    uses(&foreign);
+    world.pass(TEN_MINUTES);
+    assert!(world.tick());
+    night(1);
+    assert_eq!(world.last_run(), "done");
+    world.db.run("UPDATE models SET name = 'an older name'");
+    night(1);
+    // OpenRouter has no analytics, and does not answer for one key.
+    for operation in ["openrouter.analytics.query", "openrouter.analytics.meta"] {
+        world.add_fault(operation, "refuse", json!({ "status": 404, "times": 0 }));
+    }
+    let failing = json!({ "nth": 2, "times": 0 });
+    world.add_fault("openrouter.activity.get", "error_before", failing);
+    night(1);
+    assert_eq!(world.last_run(), "partial keys_failed");
+    world.sandbox.borrow_mut().clear_faults();
+    operator.sign_in("operator");
+    for query in [
+        String::new(),
+        String::from("?scope=all&group=model,member"),
+        format!("?scope=all&key={key}"),
+    ] {
+        assert_eq!(operator.get(&format!("/api/v1/usage{query}")).status, 200);
+    }
+    // Each month is over twice: once in the first night, and once more after what was counted late.
+    for _ in 0..5 {
+        let today = UtcDay::of(world.now());
+        uses(&foreign);
+        night(today.month_end().plus(1).since(today));
+        night(1);
+    }
 }
 
 /// Every way in which a key gets its next secret, with and without failures.

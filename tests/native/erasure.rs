@@ -210,11 +210,7 @@ fn a_list_that_shows_a_disabled_key_as_enabled_deletes_nothing() {
     assert!(dry.sweep());
     let k = looks(&dry).expect("the walk looks at it");
     world.effects.plan(&[(k, Fate::HeldBefore)]);
-    let mut run = Box::pin(keycap::jobs::run(
-        service.app(),
-        keycap::jobs::EVERY_TEN_MINUTES,
-        world.now(),
-    ));
+    let mut run = Box::pin(keycap::jobs::sweep_and_go_on(service.app(), world.now()));
     let mut poll = || {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         run.as_mut().poll(&mut context)

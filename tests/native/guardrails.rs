@@ -398,7 +398,7 @@ fn of_two_plan_changes_at_once_the_later_ones_guardrail_stays() {
         let world = world.copied();
         let service = world.service();
         world.effects.plan(&[(at, fate)]);
-        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, world.now());
+        let run = keycap::jobs::sweep_and_go_on(service.app(), world.now());
         let mut run = pin!(run);
         let mut context = Context::from_waker(Waker::noop());
         assert!(run.as_mut().poll(&mut context).is_pending());

@@ -87,4 +87,5 @@ mod texts;
 mod tree;
 mod upgrades;
 mod upstream_holds;
+mod usage;
 mod workspaces;

@@ -177,7 +177,12 @@ fn every_statement_that_writes_is_in_a_batch_that_was_refused() {
     let within: BTreeSet<&str> = names.copied().collect();
     let left: Vec<&str> = keycap::store::statements()
         .into_iter()
-        .filter(|sql| !sql.text.trim_start().starts_with("SELECT"))
+        .filter(|sql| {
+            // A statement that only reads may begin with its common table expressions.
+            let text = sql.text.trim_start();
+            let reads = ["SELECT", "WITH"].iter().any(|word| text.starts_with(word));
+            !reads || text.contains("INSERT INTO")
+        })
         .map(|sql| sql.short_name())
         .filter(|name| !within.contains(name))
         .collect();

@@ -303,7 +303,7 @@ fn a_restore_while_a_sweep_runs_is_not_overwritten_by_its_end() {
     world.pass(TEN_MINUTES);
     let service = world.service();
     world.effects.plan(&[(3, Fate::HeldBefore)]);
-    let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, world.now());
+    let run = keycap::jobs::sweep_and_go_on(service.app(), world.now());
     let mut run = std::pin::pin!(run);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(run.as_mut().poll(&mut context).is_pending());

@@ -13,6 +13,9 @@ const APART_SECS: i64 = 300;
 /// The seconds after the beginning of the next UTC day until which a key is retained.
 const GRACE_SECS: i64 = 3_600;
 
+/// OpenRouter reports usage for so many seconds: thirty days.
+const USAGE_REPORTED_SECS: i64 = 30 * 86_400;
+
 /// How a key was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
@@ -32,6 +35,8 @@ pub struct Known {
     pub spend: Spend,
     pub readings: i64,
     pub erase_at: Timestamp,
+    /// The usage of the day on which it ended is there, or no usage is read at all.
+    pub booked: bool,
 }
 
 impl Known {
@@ -51,16 +56,21 @@ impl Known {
         self.readings >= READINGS
     }
 
-    /// Answers whether the key may be deleted: its figures are settled, and either it never spent anything or its time
-    /// is over.
+    /// Answers whether the key may be deleted: its figures are settled, and either it never spent anything, or its time is
+    /// over and its usage is booked. OpenRouter reports usage for thirty days, so after that nothing is waited for.
     pub fn may_go(&self, now: Timestamp) -> bool {
-        self.is_settled() && (self.spend.lifetime == NanoUsd::ZERO || self.erase_at <= now)
+        let is_booked = self.booked || self.erase_at.plus(USAGE_REPORTED_SECS) <= now;
+        self.is_settled()
+            && (self.spend.lifetime == NanoUsd::ZERO || (self.erase_at <= now && is_booked))
     }
 
-    /// When the sweep looks at the key again: at `erase_at` if only the time is missing, otherwise in the next run.
+    /// When the sweep looks at the key again: at `erase_at` if only the time is missing, every hour while its usage is not
+    /// booked, otherwise in the next run.
     pub fn next_look(&self) -> Timestamp {
         if self.is_settled() && self.spend.lifetime > NanoUsd::ZERO {
-            self.erase_at
+            let in_an_hour = self.spend.read_at.plus(3_600);
+            let waits = !self.booked && self.spend.read_at >= self.erase_at;
+            if waits { in_an_hour } else { self.erase_at }
         } else {
             Timestamp::from_secs(0)
         }
@@ -91,6 +101,7 @@ mod tests {
             spend: spend(dollars, "2026-11-21T12:00:00Z"),
             readings: 0,
             erase_at: keeps_until(at("2026-11-21T12:00:00Z")),
+            booked: true,
         }
     }
 
@@ -123,6 +134,24 @@ mod tests {
                 ..off(dollars)
             };
             assert_eq!(known.may_go(at(now)), goes, "{dollars} {readings} {now}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_spent_is_retained_until_its_usage_is_booked_or_not_reported_any_more() {
+        for (dollars, booked, now, goes) in [
+            ("1", false, "2026-11-22T01:00:00Z", false),
+            ("1", true, "2026-11-22T01:00:00Z", true),
+            ("1", false, "2026-12-22T00:59:59Z", false),
+            ("1", false, "2026-12-22T01:00:00Z", true),
+            ("0", false, "2026-11-21T12:20:00Z", true),
+        ] {
+            let known = Known {
+                readings: 2,
+                booked,
+                ..off(dollars)
+            };
+            assert_eq!(known.may_go(at(now)), goes, "{dollars} {booked} {now}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::session::Session;
 use crate::domain::run::Job;
+use crate::domain::usage::progress::REACHES_BACK_DAYS;
 use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -60,6 +61,8 @@ pub async fn list_jobs(context: Context) -> Result<Reply, Error> {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunRequest {
     dry_run: bool,
+    /// Of `usage_sync`: so many completed days, at most 30, are read again whatever is known of them.
+    days: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -71,15 +74,16 @@ pub struct BegunBody<'a> {
 /// Answers 202 with the run's id, under which `GET` later has its report.
 pub async fn start_job(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let RunRequest { dry_run } = context.json()?;
+    let RunRequest { dry_run, days } = context.json()?;
     let job = Job::parse(context.last_segment()).ok_or(Error::NotFound)?;
-    if job == Job::Sweep && dry_run {
+    if matches!(job, Job::Sweep | Job::SpendSnapshot) && dry_run {
         return Err(Error::bad_member(
             "/dry_run",
-            "must be false: a sweep has no dry run",
+            "must be false: this job has no dry run",
         ));
     }
-    let run = request(&context.app, &session, job, dry_run).await?;
+    let days = days_again(job, days)?;
+    let run = request(&context.app, &session, job, dry_run, days).await?;
     Reply::json(202, &BegunBody { run: run.as_str() })
 }
 
@@ -121,4 +125,18 @@ async fn read_run(context: &Context, session: &Session, run: &PublicId) -> Resul
     let mut found = read_all(rows.first().unwrap_or(&Rows::new()))?;
     let run = found.pop().ok_or(Error::NotFound)?;
     Ok(RunBody { run })
+}
+
+fn days_again(job: Job, days: Option<i64>) -> Result<i64, Error> {
+    match days {
+        None => Ok(0),
+        Some(_) if job != Job::UsageSync => {
+            Err(Error::bad_member("/days", "only usage_sync reads days"))
+        }
+        Some(days) if (1..=REACHES_BACK_DAYS).contains(&days) => Ok(days),
+        Some(_) => Err(Error::bad_member(
+            "/days",
+            "must be 1 to 30: OpenRouter reports no older days",
+        )),
+    }
 }

@@ -16,3 +16,4 @@ pub mod overview;
 pub mod projects;
 pub mod requests;
 pub mod rotations;
+pub mod usage;

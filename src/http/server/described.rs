@@ -94,3 +94,41 @@ pub(crate) const REQUESTS: &[QueryParameter] = &[
         about: "`open`, which is the default, `approved` or `declined`.",
     },
 ];
+
+const fn parameter(name: &'static str, about: &'static str) -> QueryParameter {
+    QueryParameter { name, about }
+}
+
+/// Which usage is shown.
+pub(crate) const USAGE: &[QueryParameter] = &[
+    parameter(
+        "from",
+        "The first UTC day, such as 2026-11-01. Without it: 29 days before `to`.",
+    ),
+    parameter("to", "The last UTC day. Without it: today."),
+    parameter(
+        "group",
+        "One or two of `model`, `key`, `member`, `plan`, `project`, `workspace` and `source`, with a comma between.",
+    ),
+    parameter(
+        "scope",
+        "`own`, which is the default, or `all`, for administrators.",
+    ),
+    parameter("member", "Only the member with this id, with `scope=all`."),
+    parameter("key", "Only the key with this id."),
+    parameter(
+        "model",
+        "Only the model with this name, or with this name of its source.",
+    ),
+    parameter("plan", "Only usage under the plan of this name."),
+    parameter("project", "Only usage in the project with this id."),
+    parameter("workspace", "Only usage in the workspace with this id."),
+    parameter(
+        "top",
+        "How many groups stand by themselves, at most 50. Without it: 8.",
+    ),
+    parameter(
+        "skip",
+        "How many larger groups are left in the rest. Without it: 0.",
+    ),
+];

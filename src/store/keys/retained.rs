@@ -28,7 +28,9 @@ macro_rules! retained {
             ", 'daily_nano', COALESCE(n.usage_daily_nano, 0), 'weekly_nano', COALESCE(n.usage_weekly_nano, 0),
             'monthly_nano', COALESCE(n.usage_monthly_nano, 0), 'lifetime_nano', COALESCE(n.usage_lifetime_nano, 0),
             'read_at', COALESCE(n.usage_read_at, n.ended_at), 'unread', COALESCE(n.usage_read_at < n.ended_at, 1),
-            'readings', n.readings_since_off, 'erase_at', n.erase_at, 'expired', n.state = 'expired')
+            'readings', n.readings_since_off, 'erase_at', n.erase_at,
+            'ending', json_object('expired', n.state = 'expired',
+              'booked', (SELECT s.usage_through IS NULL OR s.usage_through >= n.ended_at / 86400 FROM settings s)))
         FROM generations n WHERE n.erase_at IS NOT NULL AND n.erased_at IS NULL"
         )
     };
@@ -93,6 +95,14 @@ pub struct RetainedKey {
 }
 
 from_json! {
+    struct RetainedEndingRow {
+        expired: bool,
+        /// The usage of its last day is there, or no usage is read at all.
+        booked: bool,
+    }
+}
+
+from_json! {
     struct RetainedKeyRow {
         daily_nano: NanoUsd,
         weekly_nano: NanoUsd,
@@ -102,7 +112,7 @@ from_json! {
         readings: i64,
         erase_at: Timestamp,
         unread: bool,
-        expired: bool;
+        ending: RetainedEndingRow;
         due: Due,
     }
 }
@@ -123,9 +133,10 @@ impl FromJson for RetainedKey {
                 spend,
                 readings: row.readings,
                 erase_at: row.erase_at,
+                booked: row.ending.booked,
             },
             unread: row.unread,
-            expired: row.expired,
+            expired: row.ending.expired,
         })
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::time::Timestamp;
+use crate::store::usage::days::DayRevision;
 
 from_json! {
     /// How far a walk through the keys of a workspace has come.
@@ -115,5 +116,107 @@ impl Cursor {
 
     pub fn began(&self) -> Timestamp {
         Timestamp::from_secs(self.began)
+    }
+}
+
+from_json! {
+    /// The counts of what a run of the usage sync read and wrote.
+    #[derive(Clone, Copy, Debug, Default, Serialize)]
+    pub struct UsageCounts {
+        pub dry_run: bool,
+        /// The days that were read and are shown now.
+        pub days: u32,
+        /// The rows that were read: one for each day, key and model.
+        pub rows: usize,
+        /// The lists of keys that were asked for, because a day has more rows than one answer.
+        pub lists: u32,
+        /// The answers that had not all rows.
+        pub truncated: u32,
+        /// The keys that were asked for one by one.
+        pub keys: u32,
+        /// Of these, those that OpenRouter did not answer for. Their days are read again.
+        pub failed_keys: u32,
+        /// Of these, those that OpenRouter no longer knows.
+        pub vanished_keys: u32,
+        pub months_summed: usize,
+        pub months_rolled: usize,
+    }
+}
+
+from_json! {
+    /// The days that a run of the usage sync is writing, and how far it has come with them.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct UsagePass {
+        pub days: Vec<DayRevision>,
+        /// Key by key, through `/activity`.
+        pub by_activity: bool,
+        /// By lists of keys, since the day has more rows than one answer.
+        pub in_lists: bool,
+        /// The internal id of the last row whose key was asked for.
+        pub after: i64,
+        /// The names of keys that OpenRouter did not answer for.
+        pub failed: Vec<String>,
+        /// The names of keys that OpenRouter no longer knows.
+        pub vanished: Vec<String>,
+    }
+}
+
+from_json! {
+    /// How far a run of the usage sync has come.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct UsageCursor {
+        /// When it began, in seconds of UTC.
+        pub began: i64,
+        /// So many completed days are read whatever is known of them.
+        pub again: i64,
+        /// The days that are still to be read, oldest first. `None` if that was not decided yet.
+        pub left: Option<Vec<i64>>,
+        pub pass: Option<UsagePass>,
+        /// How many keys the next list has.
+        pub list_keys: usize,
+        pub counts: UsageCounts,
+    }
+}
+
+/// A list has this many keys at first: with three models each, it fills three quarters of an answer.
+const LIST_KEYS: usize = 2_500;
+
+impl UsageCursor {
+    /// Returns the cursor of a sync that begins at `now`.
+    pub fn new(dry_run: bool, again: i64, now: Timestamp) -> Self {
+        Self {
+            began: now.secs(),
+            again,
+            left: None,
+            pass: None,
+            list_keys: LIST_KEYS,
+            counts: UsageCounts {
+                dry_run,
+                ..UsageCounts::default()
+            },
+        }
+    }
+}
+
+from_json! {
+    /// The counts of what a run of the spend snapshot saw.
+    #[derive(Clone, Copy, Debug, Default, Serialize)]
+    pub struct SnapshotCounts {
+        pub pages: usize,
+        /// The keys whose counters were read.
+        pub keys: usize,
+        /// Of these, those that had spent most today beyond what was known.
+        pub spenders: usize,
+        pub errors: u32,
+    }
+}
+
+from_json! {
+    /// How far the rolling walk of the spend snapshot has come.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct SnapshotCursor {
+        /// The workspaces that are still to be walked, the next one last.
+        pub places: Vec<String>,
+        pub position: Option<Position>,
     }
 }

@@ -80,6 +80,12 @@ statements! {
           'unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= :now))
         FROM runs r WHERE r.job = :job ORDER BY r.id DESC LIMIT 1";
 
+    // A run that died before it wrote a cursor, and a trigger that did not come, are noticed by the time of the latest run.
+    LATE { now: Timestamp, job: String, due_before: Timestamp } = "SELECT json_object(
+          'unfinished', r.cursor IS NOT NULL AND (r.ended_at IS NOT NULL OR r.lease_until <= :now),
+          'late', r.scheduled_at < :due_before AND (r.ended_at IS NOT NULL OR r.lease_until <= :now))
+        FROM runs r WHERE r.job = :job ORDER BY r.id DESC LIMIT 1";
+
     LATEST { most: i64 } = "SELECT json_object('id', r.public_id, 'job', r.job, 'scheduled_at', r.scheduled_at,
             'started_at', r.started_at, 'ended_at', r.ended_at, 'outcome', r.outcome, 'code', r.code,
             'stop_asked_at', r.stop_asked_at, 'unfinished', json(iif(r.cursor IS NULL, 'false', 'true')), 'counts', json(r.counts))
@@ -301,6 +307,34 @@ pub async fn is_unfinished(
     let row: Option<UnfinishedRow> =
         last_row(&db.batch(vec![stmt!(UNFINISHED { now, job })]).await?)?;
     Ok(row.is_some_and(|row| row.unfinished))
+}
+
+from_json! {
+    /// Whether a job has to run before its next trigger.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Lateness {
+        /// The latest run left work.
+        pub unfinished: bool,
+        /// No run has begun since it was due.
+        pub late: bool,
+    }
+}
+
+/// Answers whether the job's latest run left work, and whether it is older than `due_before`. `None` if there was no run.
+pub async fn lateness(
+    db: &dyn Database,
+    job: &'static str,
+    now: Timestamp,
+    due_before: Timestamp,
+) -> Result<Option<Lateness>, DbError> {
+    last_row(
+        &db.batch(vec![stmt!(LATE {
+            now,
+            job,
+            due_before
+        })])
+        .await?,
+    )
 }
 
 /// Records who asked for a run. Answers false if that session has ended.

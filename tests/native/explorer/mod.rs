@@ -590,7 +590,7 @@ fn dies_before(world: &World, cast: &Cast, wanted: &str, body: &str, statement: 
 pub fn sweep(world: &World, ahead: i64) -> Act {
     let (service, at) = (world.service(), world.now().plus(ahead));
     Box::pin(async move {
-        keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, at).await;
+        keycap::jobs::sweep_and_go_on(service.app(), at).await;
         None
     })
 }

@@ -241,7 +241,7 @@ fn a_list_that_became_shorter_than_the_next_offset_is_walked_again() {
     // The run is held between the first page and the second.
     world.effects.plan(&[(6, Fate::HeldAfter)]);
     let (service, now) = (world.service(), world.now());
-    let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, now);
+    let run = keycap::jobs::sweep_and_go_on(service.app(), now);
     let (mut run, mut context) = (std::pin::pin!(run), Context::from_waker(Waker::noop()));
     assert!(run.as_mut().poll(&mut context).is_pending());
     assert!(world.effects.names()[6].starts_with("http GET"));

@@ -13,9 +13,10 @@ use super::database::{Sqlite, copy_of, dump, run_batch};
 use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 12] = [
     "allotments::PAGE",
     "blocks::PAGE",
+    "days::MODELS",
     "drift::OPEN",
     "drift::WORKSPACES",
     "findings::PAGE",

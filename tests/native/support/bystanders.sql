@@ -95,6 +95,18 @@ SELECT v.column1, 'fnd_bystander' || -v.column1, 'their strange ' || v.column1, 
 INSERT INTO sightings (generation_id, seen_at) SELECT id, future FROM generations, moment WHERE id <= 0;
 INSERT INTO drift (generation_id, kind, first_seen_at, last_seen_at) SELECT 0, column1, past, future FROM moment, (VALUES ('limit'), ('missing'), ('disabled'));
 
+-- Their usage is of the year 2100, and explains all that their counters show.
+INSERT INTO models (id, source, slug, name) VALUES (0, 'openrouter', 'bystander/model', 'bystander model');
+INSERT INTO usage_workspaces (id, workspace_id) VALUES (0, 'bystanders-workspace');
+INSERT INTO usage_days_read (day, writing, shown, source, run, as_of, row_count, ours_nano) SELECT future / 86400, 3, 3, 'analytics', 'run_bystander0', future, 1, 3000000000 FROM moment;
+INSERT INTO usage_days (day, revision, generation_id, model_id, owner_id, plan_id, project, workspace, cost_nano, byok_nano, requests, prompt, completion, reasoning, cached)
+SELECT future / 86400, 3, -1, 0, -1, -1, 0, 0, 3000000000, 0, 7, 70, 30, 3, 10 FROM moment;
+INSERT INTO usage_months (month, generation_id, model_id, owner_id, plan_id, project, workspace, cost_nano, byok_nano, requests, prompt, completion, reasoning, cached)
+SELECT future / 86400, -1, 0, -1, -1, 0, 0, 3000000000, 0, 7, 70, 30, 3, 10 FROM moment;
+INSERT INTO usage_months_summed (month, summed_at) SELECT future / 86400, future FROM moment;
+INSERT INTO limit_steps (generation_id, at, limit_nano, limit_reset) SELECT 0, past, 4000000000, 'daily' FROM moment;
+UPDATE generations SET explained_nano = usage_lifetime_nano WHERE usage_lifetime_nano IS NOT NULL;
+
 -- The newest row of each of them, and one row of each action. Before a row is inserted, SQLite calls its number -1.
 INSERT INTO audit (id, change_id, target, action, actor, before, after, at)
 SELECT -1000 - ROW_NUMBER() OVER (), change_id, public_id, 'recorded', 'mem_bystander0', 'minting', 'active', future FROM moment, (

@@ -334,6 +334,9 @@ pub fn dump(connection: &Connection) -> Vec<String> {
             .iter()
             .map(|column| format!("quote({column})"))
             .collect();
+        // An expression has a greatest depth, so that not all columns can follow one another.
+        let columns = columns.chunks(20).map(|some| some.join(" || '|' || "));
+        let columns: Vec<String> = columns.map(|some| format!("({some})")).collect();
         let columns = columns.join(" || '|' || ");
         texts(
             connection,

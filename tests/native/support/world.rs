@@ -289,7 +289,35 @@ impl World {
             world.runs().pop().unwrap_or_default()
         });
         let service = self.service();
-        let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_TEN_MINUTES, scheduled);
+        let run = keycap::jobs::sweep_and_go_on(service.app(), scheduled);
+        self.run(run).is_some()
+    }
+
+    /// Everything that the ten-minute trigger starts. Returns false if it was cut.
+    pub fn tick(&self) -> bool {
+        self.rehearse("tick", &|world| {
+            let before = world.runs().len();
+            world.tick();
+            // What went wrong in one of its runs comes first.
+            let mut runs = world.runs().split_off(before);
+            runs.sort_unstable_by(|one, other| other.cmp(one));
+            runs.join(", ")
+        });
+        let service = self.service();
+        let cron = keycap::jobs::EVERY_TEN_MINUTES;
+        let run = keycap::jobs::run(service.app(), cron, self.now());
+        self.run(run).is_some()
+    }
+
+    /// One run of the usage sync, as its Cron Trigger starts it. Returns false if it was cut.
+    pub fn sync_usage(&self) -> bool {
+        self.rehearse("usage sync", &|world| {
+            world.sync_usage();
+            world.runs().pop().unwrap_or_default()
+        });
+        let service = self.service();
+        let cron = keycap::jobs::AFTER_MIDNIGHT;
+        let run = keycap::jobs::run(service.app(), cron, self.now());
         self.run(run).is_some()
     }
 
