@@ -135,6 +135,8 @@ pub enum Error {
     AlreadyDecided {
         state: request::RequestState,
     },
+    /// What the request asks for is not possible any more.
+    RequestOutdated,
     /// The configuration names this member as an admin, so no one can suspend or ban them here.
     MemberIsAdmin,
     /// The member has left, so nothing can be done with them.
@@ -245,6 +247,7 @@ impl Error {
             | Self::NothingToRequest
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
+            | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft
             | Self::ConfirmationMismatch { .. } => 409,
@@ -338,6 +341,7 @@ impl Error {
             Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
+            Self::RequestOutdated => "request_outdated",
             Self::MemberIsAdmin => "member_is_admin",
             Self::MemberLeft => "member_left",
             Self::ClaimsBusy { .. } => "claims_busy",

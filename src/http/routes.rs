@@ -227,11 +227,17 @@ const OF_EVERYBODY: &[Route] = &[
         Box::pin(requests::make_request(c))
     })
     .takes::<requests::NewRequestBody>(NOTE)
-    .summary("Ask to be let in, or appeal against a rule that refuses me")
+    .summary("Ask to be let in, appeal against a rule that refuses me, or ask for a higher limit")
     .answers(&[
         ok::<requests::RequestBody>(200),
         ok::<requests::RequestBody>(201),
     ]),
+    of_keys(Method::Delete, "/api/v1/requests/{id}", |c| {
+        Box::pin(requests::withdraw_request(c))
+    })
+    .takes::<NoMembers>(SMALL)
+    .summary("Withdraw a request of mine that is not decided")
+    .answers(&[ok::<requests::RequestBody>(200)]),
     data(Method::Get, "/healthz", |c| {
         Box::pin(health::show_health(c))
     })

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod export;
 pub mod exported;
 pub mod history;
+pub mod limit_requests;
 pub mod notices;
 pub mod offboard;
 pub mod projects;

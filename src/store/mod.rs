@@ -58,6 +58,7 @@ use crate::store::keys::upstream_holds;
 use crate::store::members::blocks;
 use crate::store::members::export;
 use crate::store::members::history;
+use crate::store::members::limit_requests;
 use crate::store::members::notices;
 use crate::store::members::offboard;
 use crate::store::members::projects;
@@ -102,6 +103,7 @@ pub fn statements() -> Vec<&'static Sql> {
         history::STATEMENTS,
         holds::STATEMENTS,
         leaks::STATEMENTS,
+        limit_requests::STATEMENTS,
         idempotency::STATEMENTS,
         retained::STATEMENTS,
         members::STATEMENTS,

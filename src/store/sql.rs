@@ -221,3 +221,18 @@ macro_rules! used_today {
         )
     };
 }
+
+/// What the request `$request` asks for, if it asks for more of a key. A `LimitWish` is read from it.
+macro_rules! limit_wish {
+    ($request:literal) => {
+        concat!(
+            "(SELECT json_object('key', wk.public_id, 'key_name', wk.name, 'amount_usd', ",
+            $request,
+            ".amount_nano, 'until', ",
+            $request,
+            ".until) FROM keys wk WHERE wk.id = ",
+            $request,
+            ".key_id)"
+        )
+    };
+}

@@ -23,6 +23,8 @@ const SAID = {
   "requests.state": "their answers",
   "requests.note": "your requests to the people who run this service",
   "requests.answer": "their answers",
+  "requests.amount_nano": "your requests to the people who run this service",
+  "requests.until": "your requests to the people who run this service",
   "requests.created_at": "your requests to the people who run this service",
   "requests.decided_at": "their answers",
   "allotments.subject": "account number",
@@ -122,7 +124,7 @@ const SAID = {
 /** Columns that say nothing about a person: our own numbers and our own records. */
 const OURS = [
   "members.owner_id", "members.public_id", "members.provider", "members.epoch", "members.change_id", "blocks.provider", "blocks.public_id", "blocks.change_id",
-  "requests.id", "requests.public_id", "requests.owner_id", "requests.change_id", "allotments.provider", "allotments.public_id", "allotments.change_id",
+  "requests.id", "requests.public_id", "requests.owner_id", "requests.key_id", "requests.change_id", "allotments.provider", "allotments.public_id", "allotments.change_id",
   "keys.id", "keys.public_id", "keys.owner_id", "keys.ordinal", "keys.origin", "keys.plan_id", "keys.project_id", "keys.change_id",
   "projects.id", "projects.public_id", "projects.owner_id", "projects.change_id",
   "owners.id", "owners.kind", "owners.created_at", "owners.plan_rev", "owners.change_id", "payments.owner_id", "payments.change_id",

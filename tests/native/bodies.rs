@@ -161,7 +161,7 @@ fn a_refused_body_names_the_member_and_what_it_has_to_be() {
             "/api/v1/requests",
             json!({ "kind": "money" }),
             "/kind",
-            "must be one of claim, appeal",
+            "must be one of claim, appeal, limit",
         ),
         (
             &post,
@@ -462,7 +462,7 @@ fn a_refused_body_names_the_member_and_what_it_has_to_be() {
             "/api/v1/admin/jobs/sweep",
             json!({ "dry_run": true }),
             "/dry_run",
-            "must be false: a sweep has no dry run",
+            "must be false: this job has no dry run",
         ),
     ];
     for (method, path, body, pointer, detail) in table {

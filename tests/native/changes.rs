@@ -25,7 +25,8 @@ const KEY: Option<&str> = Some(
 );
 const MEMBER: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'member'");
 const PREPAYING: Option<&str> = Some("SELECT public_id FROM members WHERE login = 'load-1'");
-const REQUEST: Option<&str> = Some("SELECT public_id FROM requests");
+const REQUEST: Option<&str> = Some("SELECT public_id FROM requests WHERE kind = 'claim'");
+const FOR_MORE: Option<&str> = Some("SELECT public_id FROM requests WHERE kind = 'limit'");
 const ALLOTMENT: Option<&str> = Some("SELECT public_id FROM allotments LIMIT 1");
 const HELD_UPSTREAM: Option<&str> = Some(
     "SELECT k.public_id FROM keys k JOIN holds h ON h.key_id = k.id WHERE h.reason = 'upstream'",
@@ -52,7 +53,7 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 35] = [
+pub const CHANGES: [Change; 36] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -129,6 +130,7 @@ pub const CHANGES: [Change; 35] = [
         None,
         r#"{"kind":"appeal","note":"please"}"#,
     ),
+    of("DELETE", "/api/v1/requests/{id}", "member", FOR_MORE, "{}"),
     of(
         "PATCH",
         "/api/v1/admin/requests/{id}",
@@ -305,6 +307,10 @@ pub fn begun() -> (World, Vec<Cookies>) {
         "/api/v1/admin/allotments",
         r#"{"provider":"github","subject":"1000777"}"#,
     );
+    assert_eq!(response.status, 201, "{response:?}");
+    let for_more = serde_json::json!({ "kind": "limit", "key": key, "amount_usd": "1" });
+    let member = Browser::signed_in(&world, "member");
+    let response = member.post("/api/v1/requests", &for_more.to_string());
     assert_eq!(response.status, 201, "{response:?}");
     let asks = operator.patch("/api/v1/admin/settings", r#"{"claims":"by_approval"}"#);
     assert_eq!(asks.status, 200);

@@ -224,6 +224,18 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let raises = format!("/api/v1/admin/keys/{key}/raises");
     let raised = operator.post(&raises, r#"{"amount_usd":"1"}"#).json();
     let raise = raised["raise"]["id"].as_str().unwrap().to_owned();
+    let more = json!({ "kind": "limit", "key": key, "amount_usd": "1" }).to_string();
+    for state in ["approved", "withdrawn"] {
+        let asked = second.post("/api/v1/requests", &more).json()["request"]["id"].clone();
+        let target = format!("/api/v1/requests/{}", asked.as_str().unwrap());
+        let response = if state == "withdrawn" {
+            second.delete(&target)
+        } else {
+            let target = target.replace("/api/v1/", "/api/v1/admin/");
+            operator.patch(&target, r#"{"state":"approved"}"#)
+        };
+        assert_eq!(response.status, 200, "{response:?}");
+    }
     let told = second.get("/api/v1/notices").json()["notices"][0]["id"].clone();
     let read = json!({ "ids": [told] }).to_string();
     assert_eq!(second.post("/api/v1/notices/read", &read).status, 200);

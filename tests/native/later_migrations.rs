@@ -12,6 +12,9 @@ use crate::support::{Browser, TEN_MINUTES, World};
 /// How many files make the first state. The later files are applied to data.
 const FIRST_STATE: usize = 9;
 
+/// The rules of the first state that refuse rows of a kind or a state that came later.
+pub const CAME_LATER: [&str; 2] = ["requests_kind_valid", "requests_state_valid"];
+
 type File = (String, String);
 
 /// Makes a deployment with rows in every table.
@@ -117,7 +120,10 @@ fn first_state(used: &Connection, first: &[File]) -> Result<Connection, String> 
                 "INSERT INTO {table} ({}) VALUES ({row})",
                 columns.join(", ")
             );
-            db.execute_batch(&into).map_err(failure)?;
+            match db.execute_batch(&into).map_err(failure) {
+                Err(error) if CAME_LATER.iter().any(|rule| error.contains(rule)) => {}
+                other => other?,
+            }
         }
     }
     for trigger in triggers {

@@ -46,6 +46,7 @@ mod key_facts;
 mod later_migrations;
 mod leaks;
 mod leave;
+mod limit_requests;
 mod limits;
 mod logs;
 mod luck;

@@ -4,6 +4,7 @@ use keycap::domain::id::{IdKind, PublicId};
 use keycap::domain::people::request::RequestState;
 use keycap::domain::people::session::Session;
 use keycap::store::members::requests::{self, RequestDecision};
+use keycap::store::query::StoreError;
 use serde_json::{Value, json};
 
 use crate::support::browser::Response;
@@ -485,7 +486,7 @@ fn a_session_that_has_ended_makes_no_request_and_no_decision() {
     };
     let before = world.db.dump();
     let response = world.run(requests::decide(&world.db, &decision)).unwrap();
-    assert_eq!(response.unwrap().unwrap().request.state, RequestState::Open);
+    assert_eq!(response.unwrap_err(), StoreError::SessionEnded);
     assert_eq!(world.db.dump(), before);
 }
 
@@ -619,7 +620,7 @@ fn the_database_itself_enforces_the_rules_of_requests() {
 }
 
 #[test]
-fn the_overview_of_a_member_is_their_three_answers_in_one_round_trip() {
+fn the_overview_of_a_member_is_all_of_their_answers_in_one_round_trip() {
     let world = World::new();
     let operator = Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
@@ -628,7 +629,12 @@ fn the_overview_of_a_member_is_their_three_answers_in_one_round_trip() {
         let overview = member.get("/api/v1/me/overview");
         assert_eq!((overview.status, world.effects.count()), (200, 1));
         let mut expected = json!({ "me": member.get("/api/v1/me").json() });
-        for part in ["/api/v1/keys", REQUESTS] {
+        for part in [
+            "/api/v1/keys",
+            REQUESTS,
+            "/api/v1/projects",
+            "/api/v1/notices",
+        ] {
             for (name, value) in member.get(part).json().as_object().unwrap() {
                 expected[name] = value.clone();
             }

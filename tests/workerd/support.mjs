@@ -61,6 +61,7 @@ export const ROUTES = [
   { path: "/api/v1/keys/{id}", methods: ["PATCH", "DELETE"] },
   { path: "/api/v1/keys/{id}/history", methods: ["GET"] },
   { path: "/api/v1/leaks", methods: ["POST"] },
+  { path: "/api/v1/requests/{id}", methods: ["DELETE"] },
   { path: "/api/v1/notices", methods: ["GET"] },
   { path: "/api/v1/notices/read", methods: ["POST"] },
   { path: "/api/v1/projects", methods: ["GET", "POST"] },

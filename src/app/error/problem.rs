@@ -63,6 +63,7 @@ impl Error {
             Self::JobUnderWay => "This job is already running",
             Self::RequestsUsedUp { .. } => "Too many requests today",
             Self::AlreadyDecided { .. } => "This request was already decided",
+            Self::RequestOutdated => "What the request asks for is not possible any more",
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
             Self::ClaimsBusy { .. } => "Too many people are claiming at the moment",
@@ -216,6 +217,9 @@ impl Error {
                     "You can send {REQUESTS_A_DAY} requests a day. The count starts again at 00:00 UTC."
                 )
             }
+            Self::RequestOutdated => String::from(
+                "Nothing was changed. The key has ended, its plan has no limit to raise, or the time is over. Decline the request.",
+            ),
             Self::AlreadyDecided { state } => {
                 format!(
                     "Nothing was changed. The request is already {}.",
@@ -278,7 +282,9 @@ const fn appeal(offer: Offer) -> &'static str {
     match offer.state {
         Some(RequestState::Open) => " Your appeal waits for an administrator.",
         Some(RequestState::Declined) => " Your appeal was declined.",
-        Some(RequestState::Approved) | None => " You can appeal to an administrator.",
+        Some(RequestState::Approved | RequestState::Withdrawn) | None => {
+            " You can appeal to an administrator."
+        }
     }
 }
 
@@ -286,6 +292,8 @@ const fn approval(offer: Offer) -> &'static str {
     match offer.state {
         Some(RequestState::Open) => "Your request waits for an administrator.",
         Some(RequestState::Declined) => "Your request was declined. You can ask again.",
-        Some(RequestState::Approved) | None => "Ask for approval; an administrator decides.",
+        Some(RequestState::Approved | RequestState::Withdrawn) | None => {
+            "Ask for approval; an administrator decides."
+        }
     }
 }

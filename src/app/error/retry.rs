@@ -72,6 +72,7 @@ impl Error {
             | Self::NothingToRequest
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
+            | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft
             | Self::OpenRouterRefused

@@ -123,6 +123,8 @@ pub enum HistoryEvent {
     /// `after` is the decision.
     #[serde(rename = "request_decided")]
     RequestDecided,
+    #[serde(rename = "request_withdrawn")]
+    RequestWithdrawn,
 }
 
 /// Who has done something.

@@ -1,4 +1,4 @@
-//! What members ask an administrator for: to be let in, or to be exempt from a rule that refuses them.
+//! What members ask an administrator for: to be let in, to be exempt from a rule that refuses them, or for more.
 
 use crate::domain::people::text::{self, Refused};
 
@@ -17,6 +17,8 @@ pub enum RequestKind {
     Claim,
     /// The member appeals against a block or against the rule about the age of the account.
     Appeal,
+    /// The member asks for a higher limit of one key, until a moment or for good.
+    Limit,
 }
 
 impl RequestKind {
@@ -24,6 +26,7 @@ impl RequestKind {
         match self {
             Self::Claim => "claim",
             Self::Appeal => "appeal",
+            Self::Limit => "limit",
         }
     }
 }
@@ -37,6 +40,8 @@ pub enum RequestState {
     Open,
     Approved,
     Declined,
+    /// The member took it back before it was decided.
+    Withdrawn,
 }
 
 impl RequestState {
@@ -45,12 +50,13 @@ impl RequestState {
             Self::Open => "open",
             Self::Approved => "approved",
             Self::Declined => "declined",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
     /// Reads the name of a state. Returns `None` for an unknown name.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Open, Self::Approved, Self::Declined]
+        [Self::Open, Self::Approved, Self::Declined, Self::Withdrawn]
             .into_iter()
             .find(|state| state.name() == word)
     }
@@ -60,7 +66,8 @@ impl RequestState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     pub kind: RequestKind,
-    /// Open or declined. An approved request counts as none: it did not help, and there is no answer to wait for.
+    /// Open or declined. An approved request counts as none: it did not help, and there is no answer to wait for. So does
+    /// one that was withdrawn.
     pub state: Option<RequestState>,
 }
 
@@ -68,7 +75,8 @@ impl Offer {
     pub fn new(kind: RequestKind, last: Option<RequestState>) -> Self {
         Self {
             kind,
-            state: last.filter(|state| *state != RequestState::Approved),
+            state: last
+                .filter(|state| matches!(state, RequestState::Open | RequestState::Declined)),
         }
     }
 }

@@ -45,6 +45,15 @@ pub struct RaiseEndedBody {
     keys_left_to_sweep: usize,
 }
 
+/// The end of a raise as a request names it, which has to be still to come.
+pub fn raise_until(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
+    let until = Timestamp::parse(text).map(|until| budget::raise_ends(until, now));
+    until.filter(|until| *until > now).ok_or(Error::bad_member(
+        "/until",
+        "must be a moment to come, as 2027-01-31T00:00:00Z; a raise until midnight ends 22 minutes before it",
+    ))
+}
+
 /// Answers 201 with the raise, and the key's limit without it and with it.
 pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
@@ -52,18 +61,8 @@ pub async fn raise_limit(context: Context) -> Result<Reply, Error> {
     let amount = amount("/amount_usd", &amount_usd)?;
     let app = &*context.app;
     let by = change(&context, &session)?;
-    let until = match until.as_deref().map(Timestamp::parse) {
-        None => None,
-        Some(Some(until)) if budget::raise_ends(until, by.now) > by.now => {
-            Some(budget::raise_ends(until, by.now))
-        }
-        Some(_) => {
-            return Err(Error::bad_member(
-                "/until",
-                "must be a moment to come, as 2027-01-31T00:00:00Z; a raise until midnight ends 22 minutes before it",
-            ));
-        }
-    };
+    let until = until.as_deref().map(|until| raise_until(until, by.now));
+    let until = until.transpose()?;
     let key = context.segment_before_last();
     let owner = allowances::owner(&*app.db, OwnerLookup::Key(key)).await?;
     let owner = owner.ok_or(Error::NotFound)?;

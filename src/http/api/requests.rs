@@ -4,15 +4,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::error::Error;
+use crate::app::sync::limit;
 use crate::domain::id::{self, PublicId};
 use crate::domain::people::request::{self, RequestKind, RequestState};
+use crate::domain::people::session::Session;
 use crate::domain::people::text::Refused;
+use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
+use crate::http::admin::{credit, plans};
+use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::http::server::reply::cut_to_page;
 use crate::ports::Rows;
+use crate::store::budget::allowances::{self, OwnerLookup};
 use crate::store::members;
+use crate::store::members::limit_requests::NewLimitWish;
 use crate::store::members::requests::{
     self, Made, NewRequest, PAGE_ROWS, Request, RequestDecision, RequestWithMember,
 };
@@ -25,6 +32,12 @@ pub struct NewRequestBody {
     kind: RequestKind,
     /// What an administrator should know, in at most 500 characters.
     note: Option<String>,
+    /// Of a request for more, which has to name it: a key of the member's.
+    key: Option<String>,
+    /// How much more than the plan's limit, in USD, with at most two decimals.
+    amount_usd: Option<String>,
+    /// Until when, as 2027-01-31T00:00:00Z; missing or `null` is for good.
+    until: Option<String>,
 }
 
 /// A request of the member.
@@ -52,6 +65,7 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
         request: context.id(id::IdKind::Ask, "")?,
         kind: wanted.kind,
         note: words("/note", wanted.note.as_deref())?,
+        limit: limit_wish(&wanted, app.now())?,
         min_account_age_days: app.config.terms.min_account_age_days,
         now: app.now(),
     };
@@ -61,9 +75,62 @@ pub async fn make_request(context: Context) -> Result<Reply, Error> {
         Made::UsedUp => Err(Error::RequestsUsedUp {
             retry_at: LimitReset::Daily.ends(wish.now),
         }),
+        Made::NotNeeded if wish.limit.is_some() => Err(Error::bad_member(
+            "/key",
+            "must be the id of a key of yours that has not ended, under a plan with a limit",
+        )),
         Made::NotNeeded => Err(Error::NothingToRequest),
         Made::NotActive(status) => Err(Error::MemberNotActive(status)),
         Made::SessionEnded => Err(Error::SignInRequired),
+    }
+}
+
+/// What a request for more asks for. A request of another kind names nothing of it.
+fn limit_wish(wanted: &NewRequestBody, now: Timestamp) -> Result<Option<NewLimitWish>, Error> {
+    let NewRequestBody {
+        kind,
+        key,
+        amount_usd,
+        until,
+        ..
+    } = wanted;
+    if *kind != RequestKind::Limit {
+        let named = [
+            ("/key", key.is_some()),
+            ("/amount_usd", amount_usd.is_some()),
+            ("/until", until.is_some()),
+        ];
+        let named = named.into_iter().find(|(_, named)| *named);
+        return named.map_or(Ok(None), |(pointer, _)| {
+            Err(Error::bad_member(pointer, "is only for a request for more"))
+        });
+    }
+    let needed = |pointer| Error::bad_member(pointer, "is required for a request for more");
+    let key = key.as_ref().ok_or_else(|| needed("/key"))?;
+    let asked = amount_usd.as_ref().ok_or_else(|| needed("/amount_usd"))?;
+    let until = until
+        .as_deref()
+        .map(|until| credit::raise_until(until, now));
+    Ok(Some(NewLimitWish {
+        key: key.clone(),
+        amount: plans::amount("/amount_usd", asked)?,
+        until: until.transpose()?,
+    }))
+}
+
+/// Answers 200 with the withdrawn request. One that is decided already stays so.
+pub async fn withdraw_request(context: Context) -> Result<Reply, Error> {
+    let session = context.member()?;
+    let _: NoMembers = context.json()?;
+    let request =
+        PublicId::parse(id::IdKind::Ask, context.last_segment()).ok_or(Error::NotFound)?;
+    let app = &*context.app;
+    let change = context.id(id::IdKind::Change, "")?;
+    let request = requests::withdraw(&*app.db, &session, &request, &change, app.now()).await?;
+    let request = request.ok_or(Error::NotFound)?;
+    match request.state {
+        RequestState::Withdrawn => Reply::json(200, &RequestBody { request }),
+        state => Err(Error::AlreadyDecided { state }),
     }
 }
 
@@ -102,7 +169,7 @@ pub async fn list_requests(context: Context) -> Result<Reply, Error> {
     let state = RequestState::parse(state.as_deref().unwrap_or(RequestState::Open.name()));
     let Some(state) = state else {
         return Err(Error::BadRequest {
-            detail: "state must be open, approved or declined.",
+            detail: "state must be open, approved, declined or withdrawn.",
         });
     };
     let after = context.after(id::IdKind::Ask)?;
@@ -165,9 +232,25 @@ pub async fn decide_request(context: Context) -> Result<Reply, Error> {
     let asked = requests::decide(&*app.db, &decision).await?;
     let asked = asked.ok_or(Error::NotFound)?;
     match asked.request.state {
-        // The guard refused: the session has ended.
-        RequestState::Open => Err(Error::SignInRequired),
-        state if state == verdict => Reply::json(200, &DecidedBody { request: asked }),
+        RequestState::Open => Err(Error::RequestOutdated),
+        state if state == verdict => {
+            if let Some(limit) =
+                (asked.request.limit.as_ref()).filter(|_| verdict == RequestState::Approved)
+            {
+                follow(&context, &session, &limit.key).await?;
+            }
+            Reply::json(200, &DecidedBody { request: asked })
+        }
         state => Err(Error::AlreadyDecided { state }),
     }
+}
+
+/// Brings the limits of the keys of this key's owner up to date. What OpenRouter does not confirm follows with the next
+/// sweep.
+async fn follow(context: &Context, session: &Session, key: &str) -> Result<(), Error> {
+    let app = &*context.app;
+    if let Some(owner) = allowances::owner(&*app.db, OwnerLookup::Key(key)).await? {
+        limit::follow_owner(app, owner.owner, session.member.as_str()).await;
+    }
+    Ok(())
 }

@@ -91,7 +91,7 @@ pub(crate) const REQUESTS: &[QueryParameter] = &[
     PAGE_AFTER,
     QueryParameter {
         name: "state",
-        about: "`open`, which is the default, `approved` or `declined`.",
+        about: "`open`, which is the default, `approved`, `declined` or `withdrawn`.",
     },
 ];
 

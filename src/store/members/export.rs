@@ -62,10 +62,10 @@ statements! {
         ORDER BY y.at DESC, y.payment_id DESC LIMIT :most";
 
     REQUESTS { member: PublicId, position: i64, most: i64 } =
-        "SELECT json_object('position', q.id, 'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note,
-          'answer', q.answer, 'created_at', q.created_at, 'decided_at', q.decided_at)
+        concat!("SELECT json_object('position', q.id, 'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note,
+          'answer', q.answer, 'created_at', q.created_at, 'decided_at', q.decided_at, 'limit', ", limit_wish!("q"), ")
         FROM members m JOIN requests q ON q.owner_id = m.owner_id
-        WHERE m.public_id = :member AND q.id < :position ORDER BY q.id DESC LIMIT :most";
+        WHERE m.public_id = :member AND q.id < :position ORDER BY q.id DESC LIMIT :most");
 
     PROJECTS { member: PublicId, position: i64, most: i64 } =
         "SELECT json_object('position', p.id, 'id', p.public_id, 'name', p.name, 'created_at', p.created_at,

@@ -47,7 +47,7 @@ macro_rules! events {
             'recorded', 'refused', 'cleared', 'disabled', 'enabled', 'superseded', 'grace_ended', 'expired', 'key_missed',
             'key_found', 'revoke_confirmed', 'revoke_given_up', 'erased', 'member_created', 'signed_in', 'login_passed_on',
             'sessions_ended', 'terms_accepted', 'member_suspended', 'member_banned', 'member_reinstated', 'member_left',
-            'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided', 'key_moved',
+            'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided', 'request_withdrawn', 'key_moved',
             'project_created', 'project_renamed', 'project_archived', 'project_restored')
           AND (u.action NOT IN ('cap_changed', 'disabled', 'enabled') OR u.before <> u.after
             OR u.before_nano <> u.after_nano)

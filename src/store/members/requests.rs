@@ -1,5 +1,5 @@
-//! Requests of members to an administrator, and the decisions. An approval writes an allotment: the permission to
-//! claim.
+//! Requests of members to an administrator, and the decisions. An approval writes an allotment, which is the permission
+//! to claim, or the raise that was asked for.
 //!
 //! Every batch that writes begins with its audit row, so each may be sent twice. What people write in a request and in
 //! its answer is stored in the table `requests` alone.
@@ -7,12 +7,16 @@
 use serde::Serialize;
 
 use crate::domain::id::PublicId;
+use crate::domain::money::NanoUsd;
 use crate::domain::people::identity::{Status, made_by};
 use crate::domain::people::request::{REQUESTS_A_DAY, RequestKind, RequestState};
 use crate::domain::people::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Rows, Stmt};
+use crate::store::members;
+use crate::store::members::limit_requests::{self, LimitWish, NewLimitWish};
+use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::read;
@@ -24,8 +28,11 @@ pub const PAGE_ROWS: usize = 50;
 /// A request as its member sees it.
 macro_rules! card {
     () => {
-        "'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note, 'answer', q.answer,
-          'created_at', q.created_at, 'decided_at', q.decided_at"
+        concat!(
+            "'id', q.public_id, 'kind', q.kind, 'state', q.state, 'note', q.note, 'answer', q.answer,
+          'created_at', q.created_at, 'decided_at', q.decided_at, 'limit', ",
+            limit_wish!("q")
+        )
     };
 }
 
@@ -44,11 +51,15 @@ macro_rules! asked {
 }
 
 /// Whether a rule refuses what a request of the kind `:kind` is about. An account that was made after
-/// `:account_created_by` is too young. The statement declares both.
+/// `:account_created_by` is too young. More can be asked for a key of one's own that has not ended, under a plan that has a
+/// limit. The statement declares all three parameters.
 macro_rules! needed {
     () => {
         "CASE :kind WHEN 'claim' THEN g.claims = 'by_approval' AND g.allotted = 0
             WHEN 'appeal' THEN g.blocked = 1 OR (g.account_created_at > :account_created_by AND g.age_waived = 0)
+            WHEN 'limit' THEN EXISTS (SELECT 1 FROM keys lk JOIN owners lo ON lo.id = lk.owner_id JOIN plans lp ON lp.id = lo.plan_id
+              WHERE lk.owner_id = g.owner_id AND lk.public_id = :key AND lk.ended_at IS NULL AND lp.limit_reset <> 'none'
+                AND EXISTS (SELECT 1 FROM generations lg WHERE lg.key_id = lk.id AND lg.live = 1))
             ELSE 0 END"
     };
 }
@@ -56,7 +67,7 @@ macro_rules! needed {
 statements! {
     MAKE_GUARD {
         change: PublicId, request: PublicId, now: Timestamp, member: PublicId, epoch: i64, kind: String, since: Timestamp,
-        requests_a_day: i64, account_created_by: Timestamp,
+        requests_a_day: i64, account_created_by: Timestamp, key: Option<String>,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT :change, :request, 'request_made', g.public_id, 'open', :now
         FROM claim_gates g
@@ -65,14 +76,19 @@ statements! {
           AND (SELECT COUNT(*) FROM requests q WHERE q.owner_id = g.owner_id AND q.created_at >= :since) < :requests_a_day
         ON CONFLICT DO NOTHING");
 
-    MAKE { request: PublicId, kind: String, note: Option<String>, now: Timestamp, change: PublicId, member: PublicId } =
-        "INSERT INTO requests (public_id, owner_id, kind, note, created_at, change_id)
-        SELECT :request, m.owner_id, :kind, :note, :now, :change FROM members m
+    MAKE {
+        request: PublicId, kind: String, note: Option<String>, now: Timestamp, change: PublicId, member: PublicId,
+        key: Option<String>, amount: Option<NanoUsd>, until: Option<Timestamp>,
+    } = "INSERT INTO requests (public_id, owner_id, kind, note, created_at, change_id, key_id, amount_nano, until)
+        SELECT :request, m.owner_id, :kind, :note, :now, :change,
+          (SELECT k.id FROM keys k WHERE k.public_id = :key AND k.owner_id = m.owner_id), :amount, :until
+        FROM members m
         WHERE m.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request)
         ON CONFLICT (public_id) DO NOTHING";
 
     MADE {
         change: PublicId, request: PublicId, epoch: i64, member: PublicId, kind: String, account_created_by: Timestamp,
+        key: Option<String>,
     } = concat!("SELECT json_object('made', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request),
           'status', g.status, 'session_current', g.epoch = :epoch, 'needed', ", needed!(), ")
         FROM claim_gates g WHERE g.public_id = :member");
@@ -96,6 +112,9 @@ statements! {
         SELECT :change, q.public_id, 'request_decided', a.member, q.state, :state, :now
         FROM requests q JOIN current_sessions a ON a.member = :actor
         WHERE q.public_id = :request AND q.state = 'open' AND a.epoch = :epoch
+          AND (:state <> 'approved' OR q.kind <> 'limit' OR ((q.until IS NULL OR q.until > :now)
+            AND EXISTS (SELECT 1 FROM keys k JOIN owners o ON o.id = k.owner_id JOIN plans p ON p.id = o.plan_id
+              WHERE k.id = q.key_id AND k.ended_at IS NULL AND p.limit_reset <> 'none')))
         ON CONFLICT DO NOTHING";
 
     DECIDE { state: String, answer: Option<String>, now: Timestamp, change: PublicId, request: PublicId } =
@@ -108,9 +127,13 @@ statements! {
         "INSERT INTO allotments (public_id, provider, subject, kind, since, change_id)
         SELECT 'alt_' || substr(q.public_id, 5), m.provider, m.subject, q.kind, :now, :change
         FROM requests q JOIN members m ON m.owner_id = q.owner_id
-        WHERE q.public_id = :request AND q.state = 'approved'
+        WHERE q.public_id = :request AND q.state = 'approved' AND q.kind <> 'limit'
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :request)
         ON CONFLICT DO NOTHING";
+
+    ONE { member: PublicId, request: PublicId } = concat!("SELECT json_object(", card!(), ")
+        FROM members m JOIN requests q ON q.owner_id = m.owner_id
+        WHERE m.public_id = :member AND q.public_id = :request");
 
     DECIDED { request: PublicId } = concat!(asked!(), " WHERE q.public_id = :request");
 }
@@ -127,6 +150,8 @@ from_json! {
         pub answer: Option<String>,
         pub created_at: Timestamp,
         pub decided_at: Option<Timestamp>,
+        /// What it asks for, if it asks for a higher limit.
+        pub limit: Option<LimitWish>,
     }
 }
 
@@ -162,6 +187,8 @@ pub struct NewRequest<'a> {
     pub request: PublicId,
     pub kind: RequestKind,
     pub note: Option<String>,
+    /// What is asked for, if it is a higher limit.
+    pub limit: Option<NewLimitWish>,
     pub min_account_age_days: u32,
     pub now: Timestamp,
 }
@@ -184,6 +211,7 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
     let (kind, member, now) = (wish.kind.name(), &wish.session.member, wish.now);
     let (change, request) = (&wish.change, &wish.request);
     let account_created_by = made_by(now, wish.min_account_age_days);
+    let key = wish.limit.as_ref().map(|limit| limit.key.as_str());
     let batch = vec![
         stmt!(MAKE_GUARD {
             change,
@@ -195,6 +223,7 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
             since: LimitReset::Daily.starts(now),
             requests_a_day: REQUESTS_A_DAY,
             account_created_by,
+            key,
         }),
         stmt!(MAKE {
             request,
@@ -203,6 +232,9 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
             now,
             change,
             member,
+            key,
+            amount: wish.limit.as_ref().map(|limit| limit.amount),
+            until: wish.limit.as_ref().and_then(|limit| limit.until),
         }),
         stmt!(OPEN {
             member,
@@ -216,6 +248,7 @@ pub async fn make(db: &dyn Database, wish: &NewRequest<'_>) -> Result<Made, DbEr
             member,
             kind,
             account_created_by,
+            key,
         }),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
@@ -285,14 +318,14 @@ pub struct RequestDecision<'a> {
     pub now: Timestamp,
 }
 
-/// Decides an open request, and returns the request as it is afterwards; `None` if there is no such request. If the
-/// session has ended, the request is still open.
+/// Decides an open request, and returns the request as it is afterwards; `None` if there is no such request. A request for
+/// more is still open if what it asks for is not possible any more.
 pub async fn decide(
     db: &dyn Database,
     decision: &RequestDecision<'_>,
-) -> Result<Option<RequestWithMember>, DbError> {
+) -> Result<Option<RequestWithMember>, StoreError> {
     let (state, request, change) = (decision.state.name(), &decision.request, &decision.change);
-    let batch = vec![
+    let mut batch = vec![
         stmt!(DECIDE_GUARD {
             change,
             state,
@@ -313,7 +346,33 @@ pub async fn decide(
             change,
             request,
         }),
-        stmt!(DECIDED { request }),
     ];
-    last_row(&batch_retrying_unknown(db, batch).await?)
+    let actor = &decision.session.member;
+    batch.extend(limit_requests::raise(change, actor, request, decision.now));
+    batch.push(members::session_check(decision.session));
+    batch.push(stmt!(DECIDED { request }));
+    let rows = batch_retrying_unknown(db, batch).await?;
+    members::current(
+        rows_of(&rows, rows.len().saturating_sub(2))?,
+        decision.session,
+    )?;
+    Ok(last_row(&rows)?)
+}
+
+/// Withdraws an open request of the member, and returns the request as it is afterwards; `None` if they have no such
+/// request.
+pub async fn withdraw(
+    db: &dyn Database,
+    session: &Session,
+    request: &PublicId,
+    change: &PublicId,
+    now: Timestamp,
+) -> Result<Option<Request>, StoreError> {
+    let member = &session.member;
+    let mut batch = limit_requests::withdrawal(session, request, change, now).to_vec();
+    batch.push(members::session_check(session));
+    batch.push(stmt!(ONE { member, request }));
+    let rows = batch_retrying_unknown(db, batch).await?;
+    members::current(rows_of(&rows, 2)?, session)?;
+    Ok(last_row(&rows)?)
 }

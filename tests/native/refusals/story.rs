@@ -168,6 +168,20 @@ fn leaving(world: &World, operator: &Browser<'_>) {
     assert_eq!(member.patch(&last, r#"{"project":"mine"}"#).status, 200);
     let appeal = r#"{"kind":"appeal","note":"Why?"}"#;
     assert_eq!(member.post("/api/v1/requests", appeal).status, 201);
+    let more = json!({ "kind": "limit", "key": last.rsplit('/').next(), "amount_usd": "1" });
+    for verdict in [true, false] {
+        let asked = member.post("/api/v1/requests", &more.to_string());
+        assert_eq!(asked.status, 201, "{asked:?}");
+        let id = asked.json()["request"]["id"].clone();
+        let target = format!("/api/v1/requests/{}", id.as_str().unwrap());
+        let response = if verdict {
+            let target = target.replace("/api/v1/", "/api/v1/admin/");
+            operator.patch(&target, r#"{"state":"approved"}"#)
+        } else {
+            member.delete(&target)
+        };
+        assert_eq!(response.status, 200, "{response:?}");
+    }
     assert_eq!(member.leave("load-4").status, 204);
 
     let (_, key) = holder(world, "load-5");

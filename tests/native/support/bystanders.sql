@@ -79,6 +79,8 @@ INSERT INTO payments (payment_id, owner_id, paid_nano, credit_nano, at, change_i
 INSERT INTO requests (id, public_id, owner_id, kind, state, note, answer, created_at, decided_at, change_id)
 SELECT v.column1, 'req_bystander' || -v.column1, v.column2, v.column3, v.column4, 'their note', IIF(v.column4 = 'open', NULL, 'the answer'), past, IIF(v.column4 = 'open', NULL, past), 'chg_their_request'
 FROM moment, (VALUES (0, 0, 'claim', 'open'), (-1, 0, 'appeal', 'declined'), (-2, -1, 'claim', 'approved'), (-3, -1, 'appeal', 'open')) v;
+INSERT INTO requests (id, public_id, owner_id, kind, state, note, created_at, change_id, key_id, amount_nano)
+SELECT -4, 'req_bystander4', 0, 'limit', 'open', 'their note', past, 'chg_their_request', 0, 1000000000 FROM moment;
 INSERT INTO daily_uses (owner_id, action, day, n)
 SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'), ('project_created'), ('key_moved'));
 INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, generation_id, status, body, created_at)
