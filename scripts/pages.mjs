@@ -1,4 +1,5 @@
-// Bundles what the pages load into public/assets/: one script for each page, one stylesheet and the icon. Each file has
+// Bundles what the pages load into public/assets/: one script for each page, one
+// stylesheet for all, one more for the console, and the icon. Each file has
 // the hash of its content in its name, so that browsers may keep it for ever. Nothing is minified: 24 KB gzipped
 // instead of 20, and anyone can read in the browser what the page does with a secret.
 
@@ -7,12 +8,22 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { inRoot, root } from "./paths.mjs";
 
-/** @typedef {"landing" | "docs" | "keys" | "account" | "leak" | "style" | "icon"} PageFile */
+/** @typedef {"landing" | "docs" | "keys" | "account" | "leak" | "console" | "style" | "tables" | "icon"} PageFile */
 
 /** The sources of what pages load. The Worker is not compiled from them. */
 export const PAGE_SOURCES = ["scripts", "styles"].map((folder) => join("src", "http", "pages", folder));
 
-const ENTRIES = ["scripts/landing.js", "scripts/docs.js", "scripts/keys.js", "scripts/account.js", "scripts/leak.js", "styles/style.css", "icon.svg"].map((path) => inRoot("src", "http", "pages", path));
+const ENTRIES = [
+  "scripts/landing.js",
+  "scripts/docs.js",
+  "scripts/keys.js",
+  "scripts/account.js",
+  "scripts/leak.js",
+  "scripts/console.js",
+  "styles/style.css",
+  "styles/tables.css",
+  "icon.svg",
+].map((path) => inRoot("src", "http", "pages", path));
 
 /** Browsers may be as old as the language that the sources are checked against: tsconfig.pages.json. */
 const TARGET = "es2022";

@@ -12,6 +12,9 @@ pub struct PageFiles {
     pub keys: String,
     pub account: String,
     pub leak: String,
+    /// The script and the stylesheet of the console. Only its own pages name them.
+    pub console: String,
+    pub tables: String,
     /// The one stylesheet of all pages.
     pub style: String,
     pub icon: String,
@@ -34,6 +37,8 @@ impl Default for PageFiles {
             keys: address("keys.js"),
             account: address("account.js"),
             leak: address("leak.js"),
+            console: address("console.js"),
+            tables: address("tables.css"),
             style: address("style.css"),
             icon: address("icon.svg"),
         }

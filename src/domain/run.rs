@@ -5,6 +5,8 @@ pub const CREDENTIAL_REFUSED: &str = "credential_refused";
 pub const UNAVAILABLE: &str = "openrouter_unavailable";
 /// The code of a run that saw only the first page of a list.
 pub const LIST_REPEATS: &str = "list_repeats";
+/// The code of a run that an administrator asked to stop.
+pub const STOP_ASKED: &str = "stop_asked";
 
 /// A job that runs by itself, and also when an admin asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

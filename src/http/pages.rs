@@ -1,6 +1,7 @@
 //! The pages. The Worker fills them from the configuration, and the templates escape every value. All other data comes
 //! from the API.
 
+pub mod console;
 mod examples;
 pub mod security;
 

@@ -4,7 +4,7 @@ use crate::app::context::App;
 use crate::app::run::Run;
 use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
-use crate::domain::run::{CREDENTIAL_REFUSED, LIST_REPEATS, UNAVAILABLE};
+use crate::domain::run::{CREDENTIAL_REFUSED, LIST_REPEATS, STOP_ASKED, UNAVAILABLE};
 use crate::ports::DbError;
 use crate::store::ops::cursors::Position;
 use crate::store::ops::runs::{Ending, Renewed};
@@ -40,7 +40,7 @@ impl Halt {
     pub const fn ends(&self) -> (Ending, Option<&'static str>) {
         match self {
             Self::Budget(_) => (Ending::Partial, None),
-            Self::StopAsked => (Ending::Stopped, Some("stop_asked")),
+            Self::StopAsked => (Ending::Stopped, Some(STOP_ASKED)),
             Self::LeaseLost => (Ending::Stopped, Some("lease_lost")),
             Self::Credential => (Ending::Failed, Some(CREDENTIAL_REFUSED)),
             Self::Busy => (Ending::Failed, Some("openrouter_busy")),

@@ -70,6 +70,7 @@ use crate::store::ops::closures;
 use crate::store::ops::drift;
 use crate::store::ops::findings;
 use crate::store::ops::origin;
+use crate::store::ops::overview;
 use crate::store::ops::retention;
 use crate::store::ops::runs;
 use crate::store::ops::settings;
@@ -113,6 +114,7 @@ pub fn statements() -> Vec<&'static Sql> {
         offboard::STATEMENTS,
         over_quota::STATEMENTS,
         origin::STATEMENTS,
+        overview::STATEMENTS,
         own_keys::STATEMENTS,
         payments::STATEMENTS,
         plans::STATEMENTS,

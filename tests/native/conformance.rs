@@ -399,6 +399,7 @@ fn nights(world: &World, operator: &Browser<'_>) {
     let response = operator.post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
     assert_eq!(response.status, 202);
     operator.get("/api/v1/admin/jobs");
+    operator.get("/api/v1/admin/overview");
     let run = response.json()["run"].clone();
     let stop = format!("/api/v1/admin/runs/{}/stop", run.as_str().unwrap());
     assert_eq!(operator.post(&stop, "{}").status, 200, "it has ended");

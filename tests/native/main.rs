@@ -24,6 +24,7 @@ mod chunks;
 mod claim;
 mod closures;
 mod conformance;
+mod console;
 mod counted;
 mod cuts;
 mod deadlines;

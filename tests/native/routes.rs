@@ -36,7 +36,7 @@ fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() 
         }
         for unknown in [
             "/nothing",
-            "/admin",
+            "/nimda",
             "/api/v1/",
             "/api/v1/admin/keys",
             "/%00",
@@ -417,6 +417,8 @@ fn other_hosts_are_sent_to_the_canonical_one_before_a_sign_in_starts() {
     for route in ROUTES
         .iter()
         .filter(|route| route.shows == Shows::Document && route.method == Method::Get)
+        // An admin's page is an unknown address there, as it is here to anyone who is not signed in.
+        .filter(|route| route.who != Who::Admin)
     {
         let request = http::Request::builder()
             .uri(format!(

@@ -326,7 +326,7 @@ fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
 
 /// The walks that are allowed, each with its reason: they read few rows, or they read all rows because the statement
 /// needs all.
-const WALKS: [(&str, &str); 15] = [
+const WALKS: [(&str, &str); 19] = [
     // They read the newest row, or the first, and no other.
     ("alarms::HEAD", "audit"),
     ("claims::DECISION", "retained_seats_unused"),
@@ -335,8 +335,13 @@ const WALKS: [(&str, &str); 15] = [
     ("retention::SINCE_GUARD", "audit"),
     // It reads the newest ones, as many as are shown.
     ("runs::LATEST", "runs"),
+    ("overview::WAITING", "findings"),
+    // They end at the number up to which the overview counts.
+    ("overview::KEYS", "generations_off"),
+    ("overview::KEYS", "generations_to_disable"),
     // This index has few rows: the keys whose limit somebody else has lowered.
     ("upstream_holds::OUTSIDE_CHANGES", "keys_limited_upstream"),
+    ("overview::WAITING", "keys_limited_upstream"),
     // This index has the keys whose counter says more than the rows: those that were used today, and those that differ.
     ("counters::DIFFERENCES", "generations_unexplained"),
     ("counters::DIFFERING", "generations_unexplained"),

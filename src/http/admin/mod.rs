@@ -7,5 +7,6 @@ pub(crate) mod description;
 pub(crate) mod findings;
 pub(crate) mod jobs;
 pub mod members;
+pub(crate) mod overview;
 pub(crate) mod plans;
 pub mod settings;

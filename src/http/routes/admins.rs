@@ -1,18 +1,30 @@
-//! The administrators' part of the route table.
+//! The administrators' part of the route table: the pages of the console, and the API behind them.
 
 use crate::http::admin::{
-    allotments, blocks, credit, description, findings, jobs, members, plans, settings,
+    allotments, blocks, credit, description, findings, jobs, members, overview, plans, settings,
 };
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{keys, requests, rotations};
+use crate::http::pages::console;
 use crate::http::server::body::NoMembers;
 use crate::http::server::described::{AFTER, MEMBERS, REQUESTS, empty, ok};
 use crate::http::server::message::MAX_BODY;
-use crate::http::server::route::{Method, NOTE, Route, SMALL, admin};
+use crate::http::server::route::{Method, NOTE, Route, SMALL, admin, admin_document};
 use crate::store::ops::settings::Settings;
 
+/// A page of the console.
+const fn page(path: &'static str) -> Route {
+    admin_document(path, |c| Box::pin(console::show_console(c)))
+}
+
 pub(super) const OF_ADMINS: &[Route] = &[
+    page("/admin"),
+    admin(Method::Get, "/api/v1/admin/overview", |c| {
+        Box::pin(overview::show_overview(c))
+    })
+    .summary("What waits for a person, and how the deployment stands")
+    .answers(&[ok::<overview::ConsoleOverview>(200)]),
     admin(Method::Get, "/api/v1/admin/requests", |c| {
         Box::pin(requests::list_requests(c))
     })

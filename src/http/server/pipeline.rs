@@ -3,7 +3,7 @@
 //! 1. It gets a request id: a new one, or the caller's if that is well formed.
 //! 2. The route table is searched. Unknown addresses, wrong methods and routes that this deployment does not have end
 //!    here.
-//! 3. A document on another host of ours is redirected to the canonical one.
+//! 3. A document on another host of ours is redirected to the canonical one, unless it is an admin's.
 //! 4. An admin route answers like an unknown address unless the caller is an admin.
 //! 5. A request with an unsafe method must have our Origin and the Fetch-Metadata of our own pages. The body's type and
 //!    size are checked.
@@ -113,7 +113,9 @@ impl Service {
         if !(route.when)(&app.config) {
             return Err(self.unrouted(&inbound).await);
         }
+        // An admin's page is not redirected, because that would tell anyone that it is there.
         if route.shows.is_document()
+            && route.who != Who::Admin
             && !route.method.is_unsafe()
             && let Some(elsewhere) = canonical(app, route, &inbound)
         {

@@ -192,6 +192,14 @@ pub(crate) const fn admin(method: Method, path: &'static str, handler: Handler) 
     }
 }
 
+/// A page for admins. Anyone else gets the answer of an unknown address.
+pub(crate) const fn admin_document(path: &'static str, handler: Handler) -> Route {
+    Route {
+        shows: Shows::Document,
+        ..admin(Method::Get, path, handler)
+    }
+}
+
 /// A step of a sign-in, to which a browser is sent.
 pub(crate) const fn sign_in(path: &'static str, handler: Handler) -> Route {
     Route {

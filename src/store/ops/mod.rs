@@ -6,6 +6,7 @@ pub mod cursors;
 pub mod drift;
 pub mod findings;
 pub mod origin;
+pub mod overview;
 pub mod retention;
 pub mod runs;
 pub mod settings;

@@ -28,6 +28,9 @@ const LISTS: [&str; 12] = [
     "upstream_holds::OUTSIDE_CHANGES",
 ];
 
+/// Counts of everybody's rows, the bystanders' too.
+const COUNTS: [&str; 2] = ["overview::KEYS", "overview::WAITING"];
+
 /// Statements that change something for everybody. From then on the two databases differ.
 const FOR_EVERYBODY: [&str; 2] = ["settings::HOLD_ALL", "settings::RELEASE_ALL"];
 
@@ -111,6 +114,9 @@ impl Bystanders {
                 changes_beside.get(n),
                 "{name} changes so many rows, and so many beside bystanders"
             );
+            if COUNTS.contains(&name) {
+                continue;
+            }
             if let (Ok(rows), Ok(beside)) = (result, &beside) {
                 let beside = without_bystanders(name, &beside[n]);
                 assert_eq!(

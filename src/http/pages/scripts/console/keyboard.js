@@ -1,0 +1,58 @@
+// The keyboard: "/" goes to the search box, the arrows move between the rows of a list, Enter opens the row, Esc goes
+// back. Keys that a person types into a field are left alone.
+
+/** The link or button that opens a row. Each row of a list has one. */
+const OPENERS = "[data-opens]";
+
+/** @param {EventTarget | null} target */
+const isField = (target) => target instanceof HTMLElement && target.matches("input, textarea, select");
+
+const openers = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(OPENERS)]);
+const findBox = () => /** @type {HTMLInputElement | null} */ (document.getElementById("find-box"));
+
+/** Moves the focus by so many rows. From outside the list it begins at its first row. @param {number} by */
+function moveBy(by) {
+  const all = openers();
+  const here = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  const next = here === -1 ? 0 : Math.min(Math.max(here + by, 0), all.length - 1);
+  all[next]?.focus();
+  return all.length > 0;
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (document.querySelector("dialog[open]") !== null) return;
+  const inFind = event.target === findBox();
+  if (isField(event.target) && !inFind) return;
+  /** @type {Record<string, () => boolean>} */
+  const keys = {
+    "/": () => !inFind && focusFind(),
+    ArrowDown: () => moveBy(1),
+    ArrowUp: () => !inFind && moveBy(-1),
+    Home: () => !inFind && moveBy(-Infinity),
+    End: () => !inFind && moveBy(Infinity),
+    Escape: () => leave(inFind),
+  };
+  const did = keys[event.key]?.();
+  if (did) event.preventDefault();
+}
+
+function focusFind() {
+  findBox()?.focus();
+  findBox()?.select();
+  return findBox() !== null;
+}
+
+/** Esc leaves the box, and leads from a row to the box. @param {boolean} inFind */
+function leave(inFind) {
+  if (inFind) {
+    document.getElementById("main")?.focus();
+    return true;
+  }
+  return document.activeElement?.matches(OPENERS) === true && focusFind();
+}
+
+export function equipKeyboard() {
+  document.addEventListener("keydown", onKey);
+}

@@ -1,0 +1,56 @@
+// What the console says about runs of jobs. The functions are pure.
+
+import { span } from "../words.js";
+
+/** @import { Run } from "./types.js" */
+/** @import { Tone } from "../state-words.js" */
+
+/** The jobs by name. @type {Record<string, string>} */
+const JOBS = { sweep: "Sweep", reconcile: "Comparison" };
+
+/** @param {string} job */
+export const jobName = (job) => JOBS[job] ?? job;
+
+/** @type {Record<string, { word: string, tone: Tone, means: string }>} */
+const OUTCOMES = {
+  running: { word: "running", tone: "plain", means: "It works at this moment." },
+  done: { word: "done", tone: "good", means: "Everything was done." },
+  partial: { word: "partly done", tone: "warn", means: "Work is left. The next run continues." },
+  failed: { word: "failed", tone: "bad", means: "A service that the run needs did not answer, or refused." },
+  stopped: { word: "stopped", tone: "warn", means: "The run ended before its work was done." },
+  abandoned: { word: "abandoned", tone: "bad", means: "The run died. The next one continues from where it had come." },
+};
+
+/** @param {Run} run */
+export const outcomeWords = ({ outcome }) => OUTCOMES[outcome] ?? { word: outcome, tone: "plain", means: "" };
+
+/** Why a run failed or stopped, and what to do. @type {Record<string, string>} */
+const CODES = {
+  stop_asked: "An administrator stopped it.",
+  credential_refused: "OpenRouter refused the management key. Put a valid one into the secret of the Worker.",
+  openrouter_busy: "OpenRouter asked us to slow down. The next run tries again.",
+  openrouter_unavailable: "OpenRouter did not answer. The next run tries again.",
+  list_repeats: "OpenRouter’s list repeated its first page, so the rest was not seen. The next run tries again.",
+  storage_unavailable: "The database did not answer. The next run tries again.",
+  lease_lost: "It was silent for so long that it counted as dead, and another run began.",
+  brake: "More keys without a row were found than is plausible, so none of them was touched. Look at the findings.",
+  foreign_instance: "The database belongs to another deployment.",
+  foreign_account: "The management key belongs to another OpenRouter account.",
+  database_restored: "The database is older than it was. Accept it under Switches once you have looked.",
+  errors: "Some rows failed. They are tried again by the next run.",
+};
+
+/** @param {string | null} code */
+export const codeWords = (code) => (code === null ? "" : (CODES[code] ?? `Code: ${code}.`));
+
+/** How long a run took, or has taken so far: "8 s". @param {Run} run @param {number} now */
+export function tookWords({ started_at: from, ended_at: until }, now) {
+  const ms = (until === null ? now : Date.parse(until)) - Date.parse(from);
+  return ms < 60_000 ? `${Math.max(0, Math.round(ms / 1_000))} s` : span(ms);
+}
+
+/** What a run counted, without the zeros: "disabled 3, enabled 1". @param {Record<string, unknown>} counts */
+export function countsWords(counts) {
+  const some = Object.entries(counts).filter(([, value]) => (typeof value === "number" && value > 0) || value === true);
+  return some.map(([name, value]) => (value === true ? name.replaceAll("_", " ") : `${name.replaceAll("_", " ")} ${value}`)).join(", ");
+}
