@@ -24,11 +24,11 @@ const COLD = 7;
 
 /** The files that each page loads, and what it asks the API, if somebody with a key is signed in. */
 const PAGES = {
-  "/": { files: ["landing.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "Go to your key" },
-  "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
+  "/": { files: ["landing.js", "style.css"], calls: ["GET /api/v1/me", "GET /api/v1/notices"], isUsable: "Go to your key" },
+  "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me", "GET /api/v1/notices"], isUsable: "@load-" },
   "/keys": { files: ["keys.js", "style.css"], calls: ["POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
   "/account": { files: ["account.js", "style.css"], calls: [], isUsable: "Who you are here" },
-  "/leak": { files: ["leak.js", "style.css"], calls: ["GET /api/v1/me"], isUsable: "@load-" },
+  "/leak": { files: ["leak.js", "style.css"], calls: ["GET /api/v1/me", "GET /api/v1/notices"], isUsable: "@load-" },
 };
 
 for (const [n, [path, { files, calls, isUsable }]] of Object.entries(PAGES).entries()) {

@@ -7,6 +7,7 @@ import { failureWords } from "./failure-words.js";
 import { exportAll } from "./export.js";
 import { readHistory } from "./history.js";
 import { html, render } from "./html.js";
+import { noticeBoard } from "./notices.js";
 import { askOverview, overviewInDocument } from "./overview.js";
 import { Press } from "./press.js";
 import { say } from "./say.js";
@@ -32,11 +33,14 @@ function show(change) {
 /** @type {AccountActions} */
 const actions = { load: () => void load(), save, history: () => (model.history === null ? void moreHistory() : show({ history: null })), moreHistory, signOutEverywhere, leave };
 
+const board = noticeBoard(/** @type {HTMLElement} */ (document.getElementById("notices")), { renewable: () => false, renew: async () => false, signedOut });
+
 /** @param {Outcome<Overview> | null} [known] what the document had */
 async function load(known = null) {
   const overview = known ?? (await askOverview());
   if (overview.outcome === "done") {
     showAccount(overview.body.me);
+    board.show(overview.body.notices);
     return show({ phase: "ready", overview: overview.body, failed: null });
   }
   if (overview.outcome === "refused" && overview.status === 401) return signedOut();
@@ -47,6 +51,7 @@ async function load(known = null) {
 
 function signedOut() {
   showAccount(null);
+  board.show([]);
   show({ phase: "signed_out", overview: null });
   say("You are signed out.");
 }
@@ -120,6 +125,7 @@ function leave() {
 function left(confirmed) {
   forget();
   showAccount(null);
+  board.show([]);
   show({ phase: confirmed ? "left" : "leaving", overview: null });
   const heading = /** @type {HTMLElement | null} */ (place.querySelector("[data-news]"));
   say(heading?.textContent ?? "");

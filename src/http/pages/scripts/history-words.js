@@ -6,7 +6,7 @@ import { usd } from "./words.js";
 /** @import { HistoryEntry, RequestKind } from "./types.js" */
 
 /** @param {HistoryEntry} entry */
-const by = ({ actor }) => ({ you: " by you", administrator: " by an administrator", keycap: "", openrouter: " at OpenRouter" })[actor] ?? "";
+const by = ({ actor }) => ({ you: " by you", administrator: " by an administrator", keycap: "", openrouter: " at OpenRouter", finder: " by somebody who found it" })[actor] ?? "";
 
 /** "secret 2". @param {HistoryEntry} entry */
 const secret = ({ generation }) => (generation === null ? "a secret" : `secret ${generation}`);

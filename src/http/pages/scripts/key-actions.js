@@ -29,6 +29,7 @@ import { DEFAULT_NAME, amountError, clockUtc, dateUtc, perPeriod, usd } from "./
 /** @param {ActionsPage} page */
 export function keyActions(page) {
   const now = () => page.read().now;
+  const renewing = new Press();
 
   /** @param {Key} key */
   function newSecret(key) {
@@ -69,6 +70,17 @@ export function keyActions(page) {
       Object.assign(choice, changed, { error: "" });
       redraw();
     }
+  }
+
+  /**
+   * Renews a key without asking, with the grace period that the service gives by itself. Returns whether it was done.
+   * @param {Key} key
+   */
+  async function renewNow(key) {
+    const outcome = issued(key, await renewing.send("POST", `/api/v1/keys/${key.id}/renew`), "renewed");
+    if (typeof outcome !== "string") await outcome();
+    else page.tell(key, { tone: "bad", title: "The key was not renewed.", text: outcome });
+    return typeof outcome !== "string";
   }
 
   /** @param {Key} key */
@@ -167,7 +179,7 @@ export function keyActions(page) {
     return failureWords(answer).text;
   }
 
-  return { newSecret, renew, reportLeak, limit, remove };
+  return { newSecret, renew, renewNow, reportLeak, limit, remove };
 }
 
 /** @param {Key} key */

@@ -9,9 +9,11 @@ import { equipSnippets } from "./copy.js";
 import { creator } from "./create.js";
 import { render } from "./html.js";
 import { keyActions } from "./key-actions.js";
+import { isRenewable } from "./key-actions-view.js";
 import { UNTOUCHED } from "./key-card-view.js";
 import { aside, isUsable, isWaiting, page } from "./keys-view.js";
 import { arrangementOf, searchOf } from "./list.js";
+import { noticeBoard } from "./notices.js";
 import { askOverview, overviewInDocument } from "./overview.js";
 import { projectActions, withProjectOf } from "./projects.js";
 import { refresher } from "./refresh.js";
@@ -39,6 +41,9 @@ const ENDED = new Set(["expired", "revoked", "void"]);
  * Waits between two readings. They begin short, because a claim in another window takes seconds; the last one repeats.
  */
 const WAITS_MS = { in_progress: [1_000, 2_000, 4_000, 8_000, 15_000], unknown: [15_000, 30_000, 60_000] };
+/** @type {ReturnType<typeof keyActions>} */
+let renewals;
+
 /** How often the page updates its relative times. */
 const TICK_MS = 20_000;
 
@@ -65,8 +70,18 @@ function show(change) {
   place.setAttribute("aria-busy", String(model.phase === "loading"));
   render(page(model, actions), place);
   render(aside(model), rulesPlace);
+  board.redraw();
   for (const part of forHolders) part.hidden = !isUsable(model);
 }
+
+const board = noticeBoard(/** @type {HTMLElement} */ (document.getElementById("notices")), {
+  renewable: (id) => model.keys.some((key) => key.id === id && isRenewable(key, now())),
+  renew: (id) => {
+    const key = model.keys.find((one) => one.id === id);
+    return key === undefined ? Promise.resolve(false) : renewals.renewNow(key);
+  },
+  signedOut,
+});
 
 const refresh = refresher({ read: () => model, show, sorted, signedOut });
 
@@ -79,7 +94,8 @@ const actions = { arrange, showAll, claim, accept, ask, write, refresh: () => re
 
 function acting() {
   const parts = { read: () => model, show, tell, reread, refresh: () => void refresh(), signedOut };
-  return { ...keyActions(parts), ...switchActions(parts), ...projectActions(parts), ...creator({ ...parts, wait: waitIfOpen }) };
+  renewals = keyActions(parts);
+  return { ...renewals, ...switchActions(parts), ...projectActions(parts), ...creator({ ...parts, wait: waitIfOpen }) };
 }
 
 /**
@@ -144,7 +160,8 @@ async function load(known = null) {
 }
 
 /** @param {Overview} overview */
-function everything({ me, requests, projects, ...keys }) {
+function everything({ me, requests, projects, notices, ...keys }) {
+  board.show(notices);
   return { me, requests, projects, ...onRecord(keys) };
 }
 
@@ -192,6 +209,7 @@ function failedWords(answer) {
 function signedOut() {
   waitNumber += 1;
   showAccount(null);
+  board.show([]);
   show({ phase: "signed_out", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }

@@ -4,7 +4,8 @@
 import { html, nothing, render } from "./html.js";
 import { Press } from "./press.js";
 import { say } from "./say.js";
-import { lostWords } from "./words.js";
+import { countUnread } from "./notices.js";
+import { counted, lostWords } from "./words.js";
 import { call, isSomebodys, whenAccountChanges } from "./api.js";
 import { askFirst } from "./confirm.js";
 
@@ -45,6 +46,7 @@ export async function greet() {
   const answer = /** @type {import("./api.js").Outcome<Me>} */ (await call("GET", "/api/v1/me"));
   if (answer.outcome === "done") {
     showAccount(answer.body);
+    void countUnread().then((count) => count !== null && count > 0 && showAccount(answer.body, count));
     return answer.body;
   }
   if (answer.outcome === "refused" && answer.status === 401) showAccount(null);
@@ -110,18 +112,23 @@ const otherAccount = (text) => html`
 
 tellAccountChange();
 
-/** Shows the member in the header, or removes them from it. @param {Me | null} me */
-export function showAccount(me) {
+/**
+ * Shows the member in the header, or removes them from it.
+ * @param {Me | null} me
+ * @param {number} [unread] how many notices are not read, if the page does not show them itself
+ */
+export function showAccount(me, unread = 0) {
   remember(me !== null);
   const place = document.getElementById("account");
-  if (place) render(me === null ? nothing : account(me.member.login), place);
+  if (place) render(me === null ? nothing : account(me.member.login, unread), place);
 }
 
 /** Forgets that this browser was signed in. */
 export const forget = () => remember(false);
 
-/** @param {string} login */
-const account = (login) => html`
+/** @param {string} login @param {number} unread */
+const account = (login, unread) => html`
+  ${unread === 0 ? nothing : html`<a class="button is-quiet unread" href="/keys" aria-label=${counted(unread, "notice")}>${unread}<span class="unread-word"> ${unread === 1 ? "notice" : "notices"}</span></a>`}
   <button class="button is-quiet who" type="button" popovertarget="account-menu" aria-label=${`Signed in as @${login}. Account menu`}>
     <span class="who-name" translate="no">@${login}</span>
     <svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false"><path d="m4 6 4 4 4-4" /></svg>

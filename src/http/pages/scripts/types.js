@@ -72,11 +72,25 @@
  * @property {boolean} replayed whether this same request was answered before, and that answer was lost
  * @property {string | null} note what to know if there is no secret, or if it does not work yet
  *
+ * What the service tells the member until they have read it. `kind` is one of those that the API's description lists.
+ * @typedef {object} MemberNotice
+ * @property {string} id
+ * @property {string} kind
+ * @property {string} at
+ * @property {string | null} read_at
+ * @property {{ id: string, name: string | null } | null} key
+ * @property {string | null} expires_at
+ * @property {{ id: string, kind: RequestKind, state: "open" | "approved" | "declined" } | null} request
+ * @property {string | null} before
+ * @property {string | null} after
+ * @property {string | null} before_usd
+ * @property {string | null} after_usd
+ *
  * Something that has happened. `event` is one of those that the API's description lists.
  * @typedef {object} HistoryEntry
  * @property {string} at
  * @property {string} event
- * @property {"you" | "administrator" | "keycap" | "openrouter"} actor
+ * @property {"you" | "administrator" | "keycap" | "openrouter" | "finder"} actor
  * @property {{ id: string, name: string | null } | null} key
  * @property {number | null} generation
  * @property {Hold | null} reason
@@ -128,7 +142,7 @@
  * @property {Claim} claim
  *
  * What the page `/keys` shows: `requests` are the latest ones, newest first.
- * @typedef {Keys & { me: Me, projects: Project[], requests: MemberRequest[] }} Overview
+ * @typedef {Keys & { me: Me, projects: Project[], requests: MemberRequest[], notices: MemberNotice[] }} Overview
  *
  * @typedef {Refusal & { title: string, requestId: string | null, retryAfterSecs: number | null }} Problem
  */
