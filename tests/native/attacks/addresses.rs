@@ -232,7 +232,7 @@ fn a_path_matches_a_route_only_exactly_as_the_table_has_it() {
                 let looks_first = match (method, words.as_slice()) {
                     (
                         "PATCH",
-                        ["api", "v1", "keys", word]
+                        ["api", "v1", "keys" | "projects", word]
                         | [
                             "api",
                             "v1",
