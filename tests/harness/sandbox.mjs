@@ -70,6 +70,11 @@ export class Sandbox {
     return this.#control("POST", "spend", { key, usd: 0.01, model });
   }
 
+  /** Books the use of a model, so many milliseconds ago. @param {string} hash @param {number} usd @param {string} model @param {number} agoMs */
+  async use(hash, usd, model, agoMs) {
+    return this.#control("POST", "usage", { hash, usd, model, ago_ms: agoMs });
+  }
+
   /** Books spend on a key. @param {string} hash @param {number} usd */
   async spend(hash, usd) {
     return this.#control("POST", "usage", { hash, usd });

@@ -512,7 +512,7 @@ fn stores_readings(sql: &keycap::ports::Sql) {
         connection
             .execute_batch(&format!(
                 "DELETE FROM temp.generations;
-                 INSERT INTO temp.generations (id, public_id, replaces, state) VALUES (1, 'it', 1, '{state}')"
+                 INSERT INTO temp.generations (id, public_id, upstream_hash, replaces, state) VALUES (1, 'it', 'it', 1, '{state}')"
             ))
             .unwrap();
         store(&first);
@@ -534,7 +534,7 @@ fn every_statement_that_stores_a_reading_joins_it_with_the_known_one() {
     let storing: Vec<_> = all
         .filter(|sql| sql.text.contains("usage_lifetime_nano = MAX("))
         .collect();
-    assert_eq!(storing.len(), 5);
+    assert_eq!(storing.len(), 6);
     storing.into_iter().for_each(stores_readings);
 }
 

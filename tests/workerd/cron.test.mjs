@@ -39,7 +39,7 @@ test("of two sweeps at once one runs and the other leaves no row; each run repor
   assert.equal(await deployment.calls(LIST), lists, "the second asks for nothing");
   await deployment.sandbox.release();
   await first;
-  const runs = await deployment.worker.d1("SELECT * FROM runs WHERE id > ?1 ORDER BY id", [count]);
+  const runs = await deployment.worker.d1("SELECT * FROM runs WHERE job = 'sweep' AND id > ?1 ORDER BY id", [count]);
   assert.deepEqual(runs.map((run) => [run.job, run.outcome, run.code, run.cursor]), [["sweep", "done", null, null]]);
   assert.ok(runs[0].started_at <= runs[0].ended_at && runs[0].ended_at < runs[0].lease_until);
   assert.equal(JSON.parse(runs[0].counts).cleared, 1);
@@ -50,7 +50,7 @@ test("of two sweeps at once one runs and the other leaves no row; each run repor
 
 test("many triggers at once leave no run unfinished and never two at a time", async () => {
   await Promise.all(Array.from({ length: 10 }, () => deployment.worker.cron()));
-  const runs = await deployment.worker.d1("SELECT outcome, started_at, ended_at FROM runs");
+  const runs = await deployment.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE job = 'sweep'");
   assert.ok(runs.length >= 1 && runs.every((run) => run.outcome === "done" && run.ended_at !== null), JSON.stringify(runs));
   await deployment.promises();
 });
@@ -66,7 +66,7 @@ test("eleven triggers among thirty claims: one sweep at a time, no reservation f
   const claims = members.map((member) => deployment.claim(member));
   await deployment.sandbox.held(CREATE, 10);
   await Promise.all(Array.from({ length: 5 }, () => deployment.worker.cron()));
-  const meanwhile = await deployment.worker.d1("SELECT outcome FROM runs WHERE id > ?1", [last]);
+  const meanwhile = await deployment.worker.d1("SELECT outcome FROM runs WHERE job = 'sweep' AND id > ?1", [last]);
   assert.deepEqual(meanwhile, [{ outcome: "running" }], "the others found the lease taken");
   const [listing] = (await deployment.sandbox.held(LIST)).held;
   await deployment.sandbox.release(listing.ticket);
@@ -75,7 +75,7 @@ test("eleven triggers among thirty claims: one sweep at a time, no reservation f
   await deployment.sandbox.release();
   const answers = await Promise.all(claims);
   assert.deepEqual(tally(answers), { 201: members.length });
-  const runs = await deployment.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE id > ?1 ORDER BY id", [last]);
+  const runs = await deployment.worker.d1("SELECT outcome, started_at, ended_at FROM runs WHERE job = 'sweep' AND id > ?1 ORDER BY id", [last]);
   assert.ok(runs.length > 1 && runs.every((run, n) => run.outcome === "done" && run.started_at >= (runs[n - 1]?.ended_at ?? 0)), JSON.stringify(runs));
   assert.deepEqual(await deployment.states(waiting), ["verifying"], "its five minutes are not over");
   await deployment.promises();

@@ -71,6 +71,7 @@ export const ROUTES = [
   { path: "/api/v1/keys/{id}/rotate", methods: ["POST"] },
   { path: "/api/v1/keys/{id}/leaked", methods: ["POST"] },
   { path: "/api/v1/keys/{id}/renew", methods: ["POST"] },
+  { path: "/api/v1/usage", methods: ["GET"] },
   { path: "/api/v1/requests", methods: ["GET", "POST"] },
   { path: "/api/v1/admin/requests", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/requests/{id}", methods: ["PATCH"], admin: true },

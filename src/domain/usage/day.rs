@@ -32,7 +32,10 @@ impl UtcDay {
                 4 | 7 => byte == b'-',
                 _ => byte.is_ascii_digit(),
             });
-        let date = is_shaped.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())??;
+        // chrono's own reader would add much to the Worker, and this form is fixed.
+        let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+        let year = i32::try_from(is_shaped.then(|| number(0, 4))??).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?)?;
         Some(Self::from_date(date))
     }
 
@@ -96,7 +99,14 @@ const DAYS_BEFORE_1970: i64 = 719_163;
 
 impl std::fmt::Display for UtcDay {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(to, "{}", self.date().format("%Y-%m-%d"))
+        let date = self.date();
+        write!(
+            to,
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            date.month(),
+            date.day()
+        )
     }
 }
 

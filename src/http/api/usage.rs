@@ -65,10 +65,13 @@ pub async fn show_usage(context: Context) -> Result<Reply, Error> {
     };
     if let Some((during, before)) = compared {
         read.extend([
-            summary.sums(&months(during)),
             summary.sums(&months(before)),
             days::read_days(before.first, before.last),
         ]);
+        // A range that is over is compared as a whole, and its sums are read already.
+        if during.last < range.to {
+            read.push(summary.sums(&months(during)));
+        }
     }
     let steps_at = read.len();
     read.extend(panel.key.as_deref().map(|key| panel.steps(key)));
@@ -96,13 +99,10 @@ pub async fn show_usage(context: Context) -> Result<Reply, Error> {
     };
     let comparison = match compared {
         Some((during, before)) => {
-            let days_before = days::days_of(rows_of(5))?;
-            Some(comparison(
-                (during, before),
-                [rows_of(3), rows_of(4)],
-                &days_before,
-                today,
-            )?)
+            let days_before = days::days_of(rows_of(4))?;
+            let of_during = if during.last < range.to { 5 } else { 0 };
+            let sums = [rows_of(of_during), rows_of(3)];
+            Some(comparison((during, before), sums, &days_before, today)?)
         }
         None => None,
     };

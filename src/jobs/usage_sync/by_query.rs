@@ -1,5 +1,7 @@
 //! Reads days through analytics: one query for all keys, or lists of keys where that has too many rows.
 
+use std::cell::RefCell;
+
 use crate::app::context::App;
 use crate::app::run::Run;
 use crate::domain::usage::day::{DAY_SECS, UtcDay};
@@ -14,8 +16,10 @@ use crate::upstream::openrouter::analytics::{
 };
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply};
 
-/// The wait before each query, in milliseconds: OpenRouter answers 64 a minute.
-const PAUSE_MS: u32 = 950;
+/// OpenRouter answers 64 queries a minute. So many are sent in that time, since another run may ask too.
+const A_MINUTE: usize = 60;
+/// That time in milliseconds, and a second for clocks that differ.
+const MINUTE_MS: i64 = 61_000;
 /// The longest list of keys.
 const MOST_KEYS: usize = 4_000;
 
@@ -46,6 +50,7 @@ pub(super) async fn read_left(app: &App, run: &Run, cursor: &mut UsageCursor) ->
         names: MetricNames::default(),
         account: Vec::new(),
         renamed: Vec::new(),
+        asked_at_ms: RefCell::default(),
     };
     if cursor.pass.as_ref().is_some_and(|pass| pass.by_activity) {
         return by_key::read_all(&sync, cursor).await;
@@ -122,13 +127,29 @@ async fn ask_or_rename(
     ask(sync, days, false, None).await
 }
 
+/// Waits until another query may be sent.
+async fn pace(sync: &Sync<'_>) {
+    let now = sync.app.clock.now_ms();
+    let wait = {
+        let mut asked = sync.asked_at_ms.borrow_mut();
+        asked.retain(|at| *at > now.saturating_sub(MINUTE_MS));
+        let oldest = asked.first().filter(|_| asked.len() >= A_MINUTE);
+        oldest.map_or(0, |at| at.saturating_add(MINUTE_MS).saturating_sub(now))
+    };
+    if let Ok(wait @ 1..) = u32::try_from(wait) {
+        sync.app.clock.pause(wait).await;
+    }
+    let now = sync.app.clock.now_ms();
+    sync.asked_at_ms.borrow_mut().push(now);
+}
+
 async fn ask(
     sync: &Sync<'_>,
     (from, to): (UtcDay, UtcDay),
     by_key: bool,
     hashes: Option<&[String]>,
 ) -> Result<AnalyticsAnswer, Unanswered> {
-    sync.app.clock.pause(PAUSE_MS).await;
+    pace(sync).await;
     let query = AnalyticsQuery {
         from,
         to,

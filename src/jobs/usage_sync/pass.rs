@@ -1,5 +1,7 @@
 //! What both ways of reading usage share: what a run has at hand, and how rows and the position are written.
 
+use std::cell::RefCell;
+
 use crate::app::context::App;
 use crate::app::run::Run;
 use crate::domain::id::marker;
@@ -23,6 +25,8 @@ pub(super) struct Sync<'a> {
     pub(super) account: Vec<UsedRow>,
     /// What was read of each key that has another name at OpenRouter; `None` if OpenRouter did not answer.
     pub(super) renamed: Vec<(String, Option<Vec<UsedRow>>)>,
+    /// When analytics was asked within the last minute, in milliseconds.
+    pub(super) asked_at_ms: RefCell<Vec<i64>>,
 }
 
 pub(super) async fn keep(app: &App, run: &Run, cursor: &UsageCursor) -> Result<(), Halt> {

@@ -46,7 +46,8 @@ statements! {
         "SELECT json_object('row', chunk.key, 'hash', n.upstream_hash)
         FROM json_each(:rows) chunk CROSS JOIN generations n ON n.upstream_name = :name
         WHERE n.state IN ('active', 'disabled') AND n.upstream_hash IS NOT NULL
-          AND :amount > IIF(n.usage_read_at >= :day_began, n.usage_daily_nano, 0)";
+          AND :amount > IIF(n.usage_read_at >= :day_began, n.usage_daily_nano, 0)
+        ORDER BY chunk.key";
 
     DIFFERENCES { day_began: Timestamp, viewer: String, epoch: i64, admins: String } = concat!("SELECT json_object('keys', COUNT(*),
           'above_nano', COALESCE(SUM(MAX(", difference!(), ", 0)), 0), 'below_nano', COALESCE(SUM(MAX(-", difference!(), ", 0)), 0),
@@ -104,7 +105,6 @@ pub async fn behind(
 ) -> Result<Vec<String>, DbError> {
     from_json! {
         struct BehindRow {
-            row: i64,
             hash: String,
         }
     }
@@ -122,8 +122,7 @@ pub async fn behind(
     }) else {
         return Ok(Vec::new());
     };
-    let mut found: Vec<BehindRow> = read_all(rows_of(&db.batch(vec![all]).await?, 0)?)?;
-    found.sort_by_key(|row| row.row);
+    let found: Vec<BehindRow> = read_all(rows_of(&db.batch(vec![all]).await?, 0)?)?;
     Ok(found.into_iter().map(|row| row.hash).collect())
 }
 

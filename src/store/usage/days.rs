@@ -189,9 +189,7 @@ pub async fn begin(db: &dyn Database, days: &[UtcDay]) -> Result<Vec<DayRevision
     let days: Vec<i64> = days.iter().map(|day| day.number()).collect();
     let days = serde_json::to_string(&days).map_err(|_| DbError::Broken)?;
     let rows = batch_retrying_unknown(db, vec![stmt!(BEGIN { days })]).await?;
-    let mut revisions: Vec<DayRevision> = read_all(rows_of(&rows, 0)?)?;
-    revisions.sort_by_key(|revision| revision.day);
-    Ok(revisions)
+    read_all(rows_of(&rows, 0)?)
 }
 
 /// Writes rows of keys under the revisions that they name. Rows whose name belongs to no key of ours are left out, and so is

@@ -105,9 +105,12 @@ fn merged(stmts: impl Iterator<Item = Stmt>) -> Option<Stmt> {
 }
 
 fn models(rows: &[Written]) -> Option<Stmt> {
-    let mut slugs: Vec<&str> = rows.iter().map(|row| row.slug.as_str()).collect();
-    slugs.sort_unstable();
-    slugs.dedup();
+    let mut slugs: Vec<&str> = Vec::new();
+    for row in rows {
+        if !slugs.contains(&row.slug.as_str()) {
+            slugs.push(&row.slug);
+        }
+    }
     merged(slugs.into_iter().map(|slug| {
         stmt!(NAME_MODELS {
             source: OPENROUTER.id,
@@ -119,8 +122,8 @@ fn models(rows: &[Written]) -> Option<Stmt> {
 
 /// The statements that write rows of keys.
 pub(super) fn written(rows: &[Written]) -> Vec<Stmt> {
+    // The rows of a key follow one another.
     let mut keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
-    keys.sort_unstable();
     keys.dedup();
     let workspaces = merged(keys.into_iter().map(|key| stmt!(WORKSPACES { key })));
     let write = merged(rows.iter().map(|row| {

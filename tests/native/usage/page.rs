@@ -478,3 +478,114 @@ fn pages_answer_while_openrouter_is_down() {
     );
     world.sandbox.borrow_mut().clear_faults();
 }
+
+#[test]
+fn usage_is_kept_apart_by_project_and_by_workspace_as_they_were_that_day() {
+    let world = World::new();
+    let (member, key) = holder(&world, "member");
+    let hash = hash_of(&world, &key);
+    let workspace = world.workspace();
+    let operator = Browser::signed_in(&world, "operator");
+    let plan = json!({ "name": "team", "limit_usd": "5", "limit_reset": "daily", "expiry_days": 90, "max_active_keys": 1,
+        "workspace_id": workspace })
+    .to_string();
+    assert_eq!(operator.post("/api/v1/admin/plans", &plan).status, 201);
+    let second = Browser::signed_in(&world, "second");
+    let assign = format!("/api/v1/admin/members/{}/plan", world.member("second"));
+    let assigned = operator.post(&assign, r#"{"plan":"team"}"#);
+    assert_eq!(assigned.status, 200, "{assigned:?}");
+    assert_eq!(second.claim().status, 201);
+    let there = world.db.text(
+        "SELECT upstream_hash FROM generations WHERE state = 'active' ORDER BY id DESC LIMIT 1",
+    );
+    uses(&world, &hash, "m", 100, 0);
+    uses(&world, &there, "m", 7, 0);
+    night(&world);
+    let at = format!("/api/v1/keys/{key}");
+    assert_eq!(member.patch(&at, r#"{"project":"thesis"}"#).status, 200);
+    uses(&world, &hash, "m", 20, 0);
+    night(&world);
+    let member = Browser::with(&world, &member.cookies.borrow());
+    let body = usage(&member, "?group=project");
+    let named: Vec<(Value, i64)> = body["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["one"]["name"].clone(),
+                nano(&one["totals"]["spend_usd"]),
+            )
+        })
+        .collect();
+    let expected = [(Value::Null, 100), (json!("thesis"), 20)];
+    assert_eq!(named, expected, "the day before stays where it was");
+    let project = body["series"][1]["one"]["id"].as_str().unwrap().to_owned();
+    let of_it = usage(&member, &format!("?project={project}"));
+    assert_eq!(nano(&of_it["totals"]["spend_usd"]), 20);
+    let operator = Browser::signed_in(&world, "operator");
+    let all = usage(&operator, "?scope=all&group=workspace");
+    assert_eq!(all["group_count"], 2);
+    let of_team = usage(&operator, &format!("?scope=all&workspace={workspace}"));
+    assert_eq!(nano(&of_team["totals"]["spend_usd"]), 7);
+}
+
+/// Fills a year with usage of so many keys with three models a day, as the nights of that year would have left it.
+fn a_year_of(world: &World, keys: i64) {
+    world.db.leave_bystanders();
+    let (_, _) = holder(world, "member");
+    let connection = world.db.connection();
+    let connection = connection.borrow();
+    let row = "2, 1, 0, 0, 1000000 + n.value, 0, 3, 1000, 500, 50, 100";
+    let (first, last) = (day("2026-01-01"), day("2026-12-31"));
+    let sql = format!(
+        "INSERT INTO models (id, source, slug, name) SELECT value, 'openrouter', 'm-' || value, 'M ' || value FROM generate_series_of_three;
+         INSERT INTO usage_days_read (day, writing, shown, source, as_of, is_rolled) SELECT value, 1, 1, 'analytics', {later}, value < {kept} FROM days;
+         INSERT INTO usage_days SELECT d.value, 1, n.value, m.id, {row} FROM days d, numbers n, models m WHERE d.value >= {kept};
+         INSERT INTO usage_months SELECT d.value, n.value, m.id, {row} FROM days d, numbers n, models m
+           WHERE d.value = CAST(unixepoch(d.value * 86400, 'unixepoch', 'start of month') / 86400 AS INTEGER) AND d.value < {over};
+         INSERT INTO usage_months_summed SELECT DISTINCT month, 1 FROM usage_months;",
+        later = (last + 10) * DAY,
+        kept = day("2026-09-01"),
+        over = day("2027-01-01"),
+    );
+    connection
+        .execute_batch(&format!(
+            "CREATE TEMP TABLE generate_series_of_three AS SELECT column1 AS value FROM (VALUES (1), (2), (3));
+             CREATE TEMP TABLE days AS WITH RECURSIVE d(value) AS (SELECT {first} UNION ALL SELECT value + 1 FROM d WHERE value < {last}) SELECT value FROM d;
+             CREATE TEMP TABLE numbers AS WITH RECURSIVE n(value) AS (SELECT 1000 UNION ALL SELECT value + 1 FROM n WHERE value < 999 + {keys}) SELECT value FROM n;
+             {sql}
+             DROP TABLE days; DROP TABLE numbers; DROP TABLE generate_series_of_three;"
+        ))
+        .unwrap();
+}
+
+#[test]
+fn a_year_of_a_thousand_members_is_read_in_one_round_trip_and_about_as_fast_as_a_month() {
+    let world = World::new();
+    world.pass(at("2027-01-10T12:00:00Z").since(world.now()));
+    a_year_of(&world, 1_000);
+    let operator = Browser::signed_in(&world, "operator");
+    let took = |query: &str| {
+        world.effects.plan(&[]);
+        let began = std::time::Instant::now();
+        let response = operator.get(&format!("/api/v1/usage?scope=all&group=model&{query}"));
+        let took = began.elapsed();
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(world.effects.count(), 1, "one round trip");
+        took
+    };
+    let (month, year) = (
+        "from=2026-10-01&to=2026-10-31",
+        "from=2026-01-01&to=2026-12-31",
+    );
+    // One after the other, so that what else the machine does slows both.
+    let pairs: Vec<_> = (0..7).map(|_| (took(month), took(year))).collect();
+    let of_month = pairs.iter().map(|(month, _)| *month).min().unwrap();
+    let of_year = pairs.iter().map(|(_, year)| *year).min().unwrap();
+    println!(
+        "counted: a panel of 1,000 members: a month takes {of_month:?} and a year {of_year:?}"
+    );
+    // The year reads sums by month; both numbers are of the same machine.
+    assert!(of_year * 2 <= of_month * 3, "{of_month:?} {of_year:?}");
+}
