@@ -146,6 +146,37 @@ test("a limit of one's own is set, refused above the plan's with the reason, and
   await visitor.leave();
 });
 
+test("a member asks for more for a key, withdraws it on the account's page, and an amount that is none is refused beside its field", async () => {
+  const visitor = await deployment.visitor({ viewport: PHONE });
+  const { page } = visitor;
+  await holder(visitor, "load-617");
+  await presses(page, "Ask for more…");
+  const question = page.getByRole("dialog", { name: "Ask for more for “OpenRouter key”" });
+  await page.keyboard.type("much");
+  await page.keyboard.press("Enter");
+  await question.getByText(/^Write an amount such as 2 or 2\.50/).waitFor();
+  assert.equal(await focused(page), "more-amount");
+  await question.getByRole("textbox", { name: "Until which day (optional)" }).fill("2020-01-01");
+  await question.getByRole("textbox", { name: "How much more, in US dollars" }).fill("2.50");
+  await page.keyboard.press("Enter");
+  await question.getByText(/^Write a day to come/).waitFor();
+  await isAccessible(page, "a wish for more that is refused");
+  await fitsFingers(page, "a wish for more that is refused");
+  await question.getByRole("textbox", { name: "Until which day (optional)" }).fill("");
+  await question.getByRole("textbox", { name: "Why (optional)" }).fill("A larger test.");
+  await presses(page, "Ask for it");
+  await sees(page, "You have asked for more.");
+  await visitor.open("/account");
+  const asked = page.getByRole("region", { name: "What you have asked" });
+  await asked.getByText("Asked for a higher limit: $2.50 more").waitFor();
+  await asked.getByText("A larger test.").waitFor();
+  await isAccessible(page, "a request that can be withdrawn");
+  await presses(page, "Withdraw it");
+  await asked.getByText("withdrawn", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Withdraw it" }).count(), 0);
+  await visitor.leave();
+});
+
 test("a key that expires soon is renewed from its card, with a new lifetime", async () => {
   const visitor = await deployment.visitor();
   const { page } = visitor;

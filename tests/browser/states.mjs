@@ -52,7 +52,7 @@ const ended = (change) => ({ id: "key_0", name: "Old", mask: "sk-or-v1-999...abc
 const refusal = (change) => ({ code: "", detail: "", retryAt: null, accountAgeDays: null, requiredDays: null, requestKind: null, request: null, ...change });
 
 /** @param {Partial<MemberRequest>} change @returns {MemberRequest} */
-const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: "For a course.", answer: null, created_at: "2026-11-21T10:00:00Z", decided_at: null, ...change });
+const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: "For a course.", answer: null, created_at: "2026-11-21T10:00:00Z", decided_at: null, limit: null, ...change });
 
 /** @type {Model} */
 const BLANK = {

@@ -5,7 +5,7 @@ import { html, nothing, repeat } from "./html.js";
 import { ASKED } from "./history-words.js";
 import { historyView } from "./history-view.js";
 import { moment } from "./parts.js";
-import { counted } from "./words.js";
+import { counted, usd } from "./words.js";
 
 /** @import { History } from "./history-view.js" */
 /** @import { Me, MemberRequest, Overview } from "./types.js" */
@@ -20,7 +20,7 @@ import { counted } from "./words.js";
  * @property {number} now
  */
 
-/** @typedef {Record<"load" | "save" | "history" | "moreHistory" | "signOutEverywhere" | "leave", () => void>} AccountActions */
+/** @typedef {{ withdraw: (request: MemberRequest) => void } & Record<"load" | "save" | "history" | "moreHistory" | "signOutEverywhere" | "leave", () => void>} AccountActions */
 
 /**
  * @param {AccountModel} model
@@ -32,7 +32,7 @@ export function accountView(model, actions) {
   if (model.phase === "leaving") return left(LEAVING);
   if (model.phase === "failed") return failed(model, actions);
   if (model.overview === null) return skeleton;
-  return html`${who(model.overview, model.now)} ${model.overview.requests.length === 0 ? nothing : asked(model.overview.requests, model.now)} ${kept(model, actions)} ${happened(model, actions)} ${sessions(actions)} ${leaving(actions)}`;
+  return html`${who(model.overview, model.now)} ${model.overview.requests.length === 0 ? nothing : asked(model.overview.requests, model.now, actions)} ${kept(model, actions)} ${happened(model, actions)} ${sessions(actions)} ${leaving(actions)}`;
 }
 
 const skeleton = html`
@@ -92,27 +92,29 @@ const who = ({ me, keys }, now) => html`
  * What the member has asked the people who run the service, with their answers.
  * @param {MemberRequest[]} requests
  * @param {number} now
+ * @param {AccountActions} actions
  */
-const asked = (requests, now) => html`
+const asked = (requests, now, actions) => html`
   <section class="card" aria-labelledby="asked-title">
     <h2 id="asked-title">What you have asked</h2>
     <ul class="plain">
-      ${repeat(requests, ({ id }) => id, (request) => html`<li>${requestView(request, now)}</li>`)}
+      ${repeat(requests, ({ id }) => id, (request) => html`<li>${requestView(request, now, actions)}</li>`)}
     </ul>
   </section>
 `;
 
-/** @param {MemberRequest} request @param {number} now */
-const requestView = (request, now) => html`
+/** @param {MemberRequest} request @param {number} now @param {AccountActions} actions */
+const requestView = (request, now, actions) => html`
   <div class="asked">
-    <p class="card-head"><strong>${ASKED[request.kind]}</strong> <span class=${`chip is-${REQUEST_STATES[request.state].tone}`}>${REQUEST_STATES[request.state].word}</span></p>
+    <p class="card-head"><strong>${ASKED[request.kind]}${request.limit === null ? "" : `: ${usd(request.limit.amount_usd)} more`}</strong> <span class=${`chip is-${REQUEST_STATES[request.state].tone}`}>${REQUEST_STATES[request.state].word}</span></p>
     <p class="hint">${request.decided_at === null ? html`asked ${moment(Date.parse(request.created_at), now)}` : html`decided ${moment(Date.parse(request.decided_at), now)}`}</p>
     ${quote("You wrote", request.note)} ${quote("They answered", request.answer)} ${request.state === "declined" && request.answer === null ? html`<p class="hint">No reason was given.</p>` : nothing}
+    ${request.state === "open" ? html`<p class="actions"><button class="button" type="button" @click=${() => actions.withdraw(request)}>Withdraw it</button></p>` : nothing}
   </div>
 `;
 
 /** @type {Record<MemberRequest["state"], { word: string, tone: string }>} */
-const REQUEST_STATES = { open: { word: "waits for an answer", tone: "warn" }, approved: { word: "approved", tone: "good" }, declined: { word: "declined", tone: "bad" } };
+const REQUEST_STATES = { open: { word: "waits for an answer", tone: "warn" }, approved: { word: "approved", tone: "good" }, declined: { word: "declined", tone: "bad" }, withdrawn: { word: "withdrawn", tone: "plain" } };
 
 /** @param {AccountModel} model @param {AccountActions} actions */
 const kept = ({ exporting }, actions) => html`

@@ -15,10 +15,12 @@ import { askSignOutEverywhere, forget, showAccount, watchAccount } from "./shell
 import { lostWords, sentence } from "./words.js";
 
 /** @import { Outcome } from "./api.js" */
-/** @import { Overview } from "./types.js" */
+/** @import { MemberRequest, Overview } from "./types.js" */
 /** @import { AccountActions, AccountModel } from "./account-view.js" */
 
 const place = /** @type {HTMLElement} */ (document.getElementById("you"));
+
+const withdrawing = new Press();
 
 /** @type {AccountModel} */
 let model = { phase: "loading", overview: null, history: null, exporting: "", failed: null, now: now() };
@@ -31,7 +33,7 @@ function show(change) {
 }
 
 /** @type {AccountActions} */
-const actions = { load: () => void load(), save, history: () => (model.history === null ? void moreHistory() : show({ history: null })), moreHistory, signOutEverywhere, leave };
+const actions = { withdraw, load: () => void load(), save, history: () => (model.history === null ? void moreHistory() : show({ history: null })), moreHistory, signOutEverywhere, leave };
 
 const board = noticeBoard(/** @type {HTMLElement} */ (document.getElementById("notices")), { renewable: () => false, renew: async () => false, signedOut });
 
@@ -69,6 +71,14 @@ async function save() {
 
 async function moreHistory() {
   if ((await readHistory("/api/v1/me/history", model.history, (history) => show({ history }))) === "signed_out") signedOut();
+}
+
+/** @param {MemberRequest} request */
+async function withdraw(request) {
+  const answer = /** @type {Outcome<{ request: MemberRequest }>} */ (await withdrawing.send("DELETE", `/api/v1/requests/${request.id}`));
+  if (answer.outcome === "refused" && answer.status === 401) return signedOut();
+  await load();
+  say(answer.outcome === "done" ? "The request is withdrawn." : `The request was not withdrawn. ${failureWords(answer).text}`);
 }
 
 function signOutEverywhere() {

@@ -45,7 +45,7 @@ const declined = (last, now) => html`
  * @param {Model} model
  */
 export function approved({ requests, ended, now }) {
-  const last = requests?.[0];
+  const last = requests?.find(({ kind }) => kind !== "limit");
   if (last?.state !== "approved" || last.decided_at === null) return nothing;
   if (ended.some((key) => key.created_at >= String(last.decided_at))) return nothing;
   return html`

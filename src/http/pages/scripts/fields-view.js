@@ -62,6 +62,32 @@ export const limitFields = (own, change, canBeEmpty) => html`
   </div>
 `;
 
+/** A wish for a higher limit. */
+export const NO_WISH_FOR_MORE = { amount: "", until: "", note: "", errors: { amount: "", until: "", note: "" } };
+
+/**
+ * @param {typeof NO_WISH_FOR_MORE} wish
+ * @param {(change: Partial<typeof NO_WISH_FOR_MORE>) => void} change
+ */
+export const moreFields = (wish, change) => html`
+  <div class="field">
+    <label for="more-amount">How much more, in US dollars</label>
+    <input id="more-amount" class="is-short" type="text" inputmode="decimal" autocomplete="off" autofocus .value=${wish.amount} aria-invalid=${wish.errors.amount === "" ? "false" : "true"} aria-describedby="more-amount-error" @input=${(/** @type {Event} */ event) => change({ amount: valueOf(event) })} />
+    <p id="more-amount-error" class="hint is-bad said">${wish.errors.amount}</p>
+  </div>
+  <div class="field">
+    <label for="more-until">Until which day (optional)</label>
+    <input id="more-until" class="is-short" type="text" autocomplete="off" .value=${wish.until} aria-invalid=${wish.errors.until === "" ? "false" : "true"} aria-describedby="more-until-hint more-until-error" @input=${(/** @type {Event} */ event) => change({ until: valueOf(event) })} />
+    <p id="more-until-hint" class="hint">Such as 2027-01-31, 00:00 UTC. Without one you ask for good.</p>
+    <p id="more-until-error" class="hint is-bad said">${wish.errors.until}</p>
+  </div>
+  <div class="field">
+    <label for="more-note">Why (optional)</label>
+    <textarea id="more-note" rows="3" .value=${wish.note} aria-invalid=${wish.errors.note === "" ? "false" : "true"} aria-describedby="more-note-error" @input=${(/** @type {Event} */ event) => change({ note: valueOf(event) })}></textarea>
+    <p id="more-note-error" class="hint is-bad said">${wish.errors.note}</p>
+  </div>
+`;
+
 /**
  * A field for a name.
  * @param {{ id: string, label: string, hint: string, list?: string }} about list: the id of the names that it suggests

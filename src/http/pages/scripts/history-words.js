@@ -40,7 +40,7 @@ const ENABLED = {
 };
 
 /** What each kind of request asked for. @type {Record<RequestKind, string>} */
-export const ASKED = { claim: "Asked for approval", appeal: "Asked for an exception" };
+export const ASKED = { claim: "Asked for approval", appeal: "Asked for an exception", limit: "Asked for a higher limit" };
 
 /** @type {Record<string, (entry: HistoryEntry) => string>} */
 const EVENTS = {
@@ -87,6 +87,7 @@ const EVENTS = {
   project_renamed: (entry) => `Project renamed${by(entry)}`,
   project_archived: (entry) => `Project archived${by(entry)}`,
   project_restored: (entry) => `Project brought back${by(entry)}`,
+  request_withdrawn: (entry) => `Request withdrawn${by(entry)}`,
   request_decided: (entry) => `Request ${entry.after ?? "decided"}${by(entry)}`,
 };
 

@@ -40,6 +40,7 @@ export function keyButtons(key, card, now, actions) {
         ${button("Rename", "button is-quiet", false, () => actions.rename(key))}
         ${button("Project…", "button is-quiet", false, () => actions.move(key))}
         ${works ? button("Own limit…", "button is-quiet", false, () => actions.limit(key)) : nothing}
+        ${works && key.limit_reset !== "none" ? button("Ask for more…", "button is-quiet", false, () => actions.askForMore(key)) : nothing}
         ${works ? button("It leaked…", "button is-quiet is-final", false, () => actions.reportLeak(key)) : nothing}
         ${button("Delete…", "button is-quiet is-final", false, () => actions.remove(key))}
       </div>

@@ -4,12 +4,12 @@
 
 import { askFirst } from "./confirm.js";
 import { failureWords } from "./failure-words.js";
-import { NO_GRACE, graceFields, hoursError, limitFields } from "./fields-view.js";
+import { NO_GRACE, NO_WISH_FOR_MORE, graceFields, hoursError, limitFields, moreFields } from "./fields-view.js";
 import { Press } from "./press.js";
 import { showSecret } from "./secret-box.js";
 import { keySummary, laterWords, waitsForReset } from "./state-words.js";
 import { endingWords } from "./spend-words.js";
-import { DEFAULT_NAME, amountError, clockUtc, dateUtc, perPeriod, usd } from "./words.js";
+import { DEFAULT_NAME, amountError, clockUtc, dateUtc, dayError, noteError, perPeriod, usd } from "./words.js";
 
 /** @import { Outcome } from "./api.js" */
 /** @import { Issued, Key } from "./types.js" */
@@ -117,6 +117,31 @@ export function keyActions(page) {
     }
   }
 
+  /** Asks the people who run the service for a higher limit of the key, until a day or for good. @param {Key} key */
+  function askForMore(key) {
+    const press = new Press();
+    const wish = { ...NO_WISH_FOR_MORE };
+    const { redraw } = askFirst({
+      title: `Ask for more for ${nameOf(key)}`,
+      text: [`The key may spend ${usd(key.plan_limit_usd)} ${perPeriod(key.limit_reset)}. The people who run this service decide; their answer appears on your account’s page.`],
+      fields: () => moreFields(wish, change),
+      refuse: () => Object.values(Object.assign(wish, { errors: { amount: amountError(wish.amount), until: dayError(wish.until, now()), note: noteError(wish.note) } }).errors).find((error) => error !== "") ?? "",
+      kind: "primary",
+      button: "Ask for it",
+      pending: "Asking…",
+      act: async () => {
+        const until = wish.until.trim();
+        const answer = await press.send("POST", "/api/v1/requests", { kind: "limit", key: key.id, amount_usd: wish.amount.trim(), note: wish.note, until: until === "" ? null : `${until}T00:00:00Z` });
+        return answer.outcome === "done" ? () => page.tell(key, ASKED_FOR_MORE) : failure(answer);
+      },
+    });
+    /** @param {Partial<typeof wish>} changed */
+    function change(changed) {
+      Object.assign(wish, changed, { errors: NO_WISH_FOR_MORE.errors });
+      redraw();
+    }
+  }
+
   /** @param {Key} key */
   function remove(key) {
     const press = new Press();
@@ -179,7 +204,7 @@ export function keyActions(page) {
     return failureWords(answer).text;
   }
 
-  return { newSecret, renew, renewNow, reportLeak, limit, remove };
+  return { newSecret, renew, renewNow, reportLeak, limit, askForMore, remove };
 }
 
 /** @param {Key} key */
@@ -202,6 +227,9 @@ const LEAK_DONE = { tone: "good", title: "The leaked secret is disabled for good
 
 /** @type {Notice} */
 const LEAK_BEGUN = { tone: "bad", title: "The leaked secret is being disabled, and still works until that is confirmed.", text: "" };
+
+/** @type {Notice} */
+const ASKED_FOR_MORE = { tone: "good", title: "You have asked for more.", text: "The people who run this service decide. Until then nothing changes. You can withdraw the request on your account’s page." };
 
 /** @type {Notice} */
 const DELETED = { tone: "good", title: "The key is deleted.", text: "It no longer works." };

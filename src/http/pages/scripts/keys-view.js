@@ -53,7 +53,7 @@ import { counted, limitRules } from "./words.js";
  * @property {number} now the time by the service's clock, in milliseconds
  */
 
-/** @typedef {Record<"newSecret" | "renew" | "reportLeak" | "limit" | "remove" | "disable" | "enable" | "prefer" | "rename" | "stopRenaming" | "move", (key: Key) => void>} KeyActions */
+/** @typedef {Record<"newSecret" | "renew" | "reportLeak" | "limit" | "askForMore" | "remove" | "disable" | "enable" | "prefer" | "rename" | "stopRenaming" | "move", (key: Key) => void>} KeyActions */
 
 /** @typedef {Record<"history" | "moreHistory", (key: { id: string }) => void>} HistoryActions */
 

@@ -80,7 +80,7 @@
  * @property {string | null} read_at
  * @property {{ id: string, name: string | null } | null} key
  * @property {string | null} expires_at
- * @property {{ id: string, kind: RequestKind, state: "open" | "approved" | "declined" } | null} request
+ * @property {{ id: string, kind: RequestKind, state: MemberRequest["state"] } | null} request
  * @property {string | null} before
  * @property {string | null} after
  * @property {string | null} before_usd
@@ -102,16 +102,17 @@
  *
  * @typedef {{ events: HistoryEntry[], next: string | null }} HistoryPage
  *
- * @typedef {"claim" | "appeal"} RequestKind
+ * @typedef {"claim" | "appeal" | "limit"} RequestKind
  *
  * @typedef {object} MemberRequest
  * @property {string} id
  * @property {RequestKind} kind
- * @property {"open" | "approved" | "declined"} state
+ * @property {"open" | "approved" | "declined" | "withdrawn"} state
  * @property {string | null} note
  * @property {string | null} answer
  * @property {string} created_at
  * @property {string | null} decided_at
+ * @property {{ amount_usd: string } | null} limit what it asks for, if it asks for a higher limit
  *
  * @typedef {object} Refusal
  * @property {string} code
@@ -119,7 +120,7 @@
  * @property {string | null} retryAt
  * @property {number | null} accountAgeDays
  * @property {number | null} requiredDays
- * @property {RequestKind | null} requestKind the kind of request that the member can make about it
+ * @property {"claim" | "appeal" | null} requestKind the kind of request that the member can make about it
  * @property {"open" | "declined" | null} request the state of the last such request
  *
  * @typedef {object} Claim

@@ -2,7 +2,7 @@
 // no network.
 
 /** @import { Lost } from "./api.js" */
-/** @import { Key, Problem, Refusal, RequestKind } from "./types.js" */
+/** @import { Key, Problem, Refusal } from "./types.js" */
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -171,12 +171,19 @@ export function nameError(name) {
   return count > NAME_CHARS ? `The name is ${counted(count - NAME_CHARS, "character")} too long. Nothing was sent.` : "";
 }
 
+/** What is wrong with a day that is to come, such as 2027-01-31; empty if nothing is, or if there is none. @param {string} day @param {number} now */
+export function dayError(day, now) {
+  if (day.trim() === "") return "";
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(day.trim()) ? Date.parse(`${day.trim()}T00:00:00Z`) : Number.NaN;
+  return at > now ? "" : "Write a day to come, such as 2027-01-31. Nothing was sent.";
+}
+
 /** What is wrong with an amount in US dollars; empty if nothing is. @param {string} amount */
 export const amountError = (amount) => (/^\d{1,7}(\.\d{1,2})?$/.test(amount.trim()) && Number(amount) >= 0.01 ? "" : "Write an amount such as 2 or 2.50, at least 0.01. Nothing was sent.");
 
 /**
  * The title, the label and the button of each kind of request.
- * @type {Record<RequestKind, { title: string, label: string, button: string }>}
+ * @type {Record<"claim" | "appeal", { title: string, label: string, button: string }>}
  */
 export const ASKS = {
   claim: { title: "Ask for approval", label: "What is the key for?", button: "Ask for approval" },
