@@ -45,6 +45,9 @@ async function compile() {
   // Without these settings worker-build would download the three tools itself.
   const env = { RUST_BACKTRACE: "0", WASM_BINDGEN_BIN: wasmBindgen, ESBUILD_BIN: npmBin("esbuild"), WASM_OPT_BIN: npmBin("wasm-opt") };
   await run(workerBuild, ["--release"], { cwd: root, env });
+  // worker-build keeps the names of functions, which are a twentieth of the Worker.
+  const program = inRoot("build", "index_bg.wasm");
+  await run(npmBin("wasm-opt"), ["--all-features", "--strip-debug", program, "-o", program], { cwd: root });
   for (const name of HANDLERS) await copyFile(inRoot("src", "platform", name), inRoot("build", name));
 }
 
