@@ -78,7 +78,7 @@ const whole = (key, card, means, model, actions) => html`
       <dt>Limit</dt>
       <dd><span class="figure">${usd(key.plan_limit_usd)}</span> ${perPeriod(key.limit_reset)}${key.own_limit_usd === null ? "" : ", set by you"}</dd>
     </div>
-    ${key.spendable === null ? nothing : html`<div><dt>To spend</dt><dd>${key.spendable.amount_usd === null ? UNREAD : html`<span class="figure">${usd(key.spendable.amount_usd)}</span>`} <span class="is-aside">${spendableUntil(key.spendable, model.now)}</span><span class="hint bound">${boundText(key.spendable)}</span></dd></div>`}
+    ${key.spendable === null ? nothing : html`<div><dt>To spend</dt><dd><span class="figure">${key.spendable.amount_usd === null ? UNREAD : usd(key.spendable.amount_usd)}</span> <span class="is-aside">${spendableUntil(key.spendable, model.now)}</span><span class="hint bound">${boundText(key.spendable)}</span></dd></div>`}
     ${dated("Expires", key.expires_at, model.now)} ${dated("Made", key.created_at, model.now)}
     ${key.generation > 1 ? html`<div><dt>Secret</dt><dd>number <span class="figure">${key.generation}</span>, made ${moment(Date.parse(key.issued_at), model.now)}</dd></div>` : nothing}
     ${inGrace(key, model.now) ? dated("Old secret", key.grace_until, model.now, "ends ") : nothing}

@@ -128,7 +128,7 @@ export const forget = () => remember(false);
 
 /** @param {string} login @param {number} unread */
 const account = (login, unread) => html`
-  ${unread === 0 ? nothing : html`<a class="button is-quiet unread" href="/keys" aria-label=${counted(unread, "notice")}>${unread}<span class="unread-word"> ${unread === 1 ? "notice" : "notices"}</span></a>`}
+  ${unread === 0 ? nothing : html`<a class="button is-quiet notice-count" href="/keys" aria-label=${counted(unread, "notice")}>${unread}<span class="notice-word"> ${unread === 1 ? "notice" : "notices"}</span></a>`}
   <button class="button is-quiet who" type="button" popovertarget="account-menu" aria-label=${`Signed in as @${login}. Account menu`}>
     <span class="who-name" translate="no">@${login}</span>
     <svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false"><path d="m4 6 4 4 4-4" /></svg>
