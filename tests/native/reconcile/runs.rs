@@ -158,7 +158,7 @@ fn without_a_management_key_the_triggers_do_nothing_and_log_it() {
     let calls = world.calls("openrouter.keys.list");
     world.set("OPENROUTER_MANAGEMENT_KEY", "");
     world.pass(TEN_MINUTES);
-    assert!(world.sweep());
+    assert!(world.tick());
     assert!(world.reconcile());
     assert_eq!(
         world.db.number("SELECT COUNT(*) FROM runs"),
