@@ -26,7 +26,11 @@ const TABLET = { width: 768, height: 1024 };
  */
 const KEPT = [["", DESK, "light"], ["-dark", DESK, "dark"], ["-phone", PHONE, "light"]];
 /** Which states are pictured for the repository, by suffix. @type {Record<string, string[]>} */
-const STATES_KEPT = { "": ["landing", "claim", "secret", "key", "docs"], "-dark": ["key"], "-phone": ["key"] };
+const STATES_KEPT = {
+  "": ["landing", "claim", "secret", "key", "docs", "console", "console-member"],
+  "-dark": ["key", "console-keys"],
+  "-phone": ["key", "console-members"],
+};
 
 /**
  * The persona for each suffix. Each walk claims a key, so each needs a member of its own.
@@ -261,19 +265,39 @@ async function walkSeveral(deployment, viewport, colorScheme, persona, picture) 
   await visitor.context.close();
 }
 
+/**
+ * Pictures the pages of the console.
+ * @param {Deployment} deployment @param {Size} viewport @param {Scheme} colorScheme
+ * @param {(state: string, visitor: Visitor) => Promise<void>} picture
+ */
+async function walkConsole(deployment, viewport, colorScheme, picture) {
+  const visitor = await deployment.visitor({ viewport, colorScheme });
+  await visitor.signIn("operator");
+  const [{ public_id: member }] = await deployment.worker.d1("SELECT public_id FROM members WHERE login = 'member'");
+  for (const section of ["", "members", `members/${member}`, "keys", "requests", "switches", "runs", "plans", "blocks", "allotments", "audit"]) {
+    await visitor.open(`/admin/${section}`.replace(/\/$/, ""));
+    await visitor.page.locator('#console[aria-busy="false"]').waitFor();
+    await picture(section === "" ? "console" : `console-${section === `members/${member}` ? "member" : section}`, visitor);
+  }
+  await visitor.leave();
+}
+
 /** @param {Deployment} deployment */
 async function takeKept(deployment) {
   const folder = inRoot("docs", "screenshots");
   await mkdir(folder, { recursive: true });
   for (const [suffix, size, scheme] of KEPT) {
-    await walk(deployment, size, scheme, PERSONAS[suffix], async (state, { page }) => {
+    /** @param {string} state @param {Visitor} visitor */
+    const picture = async (state, { page }) => {
       if (!STATES_KEPT[suffix].includes(state)) return;
       const path = join(folder, `${state}${suffix}.png`);
       await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: size.width, height: TALL[state] ?? size.height } });
       const bytes = (await stat(path)).size;
       if (bytes > PICTURE_BYTES) throw new Error(`${path} weighs ${bytes} bytes, more than ${PICTURE_BYTES}`);
       console.log(`${path}: ${Math.round(bytes / 1024)} KB`);
-    });
+    };
+    await walk(deployment, size, scheme, PERSONAS[suffix], picture);
+    await walkConsole(deployment, size, scheme, picture);
   }
 }
 
@@ -289,6 +313,7 @@ async function takeAll(deployment, folder) {
     await walk(deployment, size, scheme, `load-${index + 10}`, picture);
     await walkAside(deployment, size, scheme, `load-${index + 30}`, picture);
     await walkActions(deployment, size, scheme, `load-${index + 50}`, picture);
+    await walkConsole(deployment, size, scheme, picture);
     await walkSeveral(deployment, size, scheme, `load-${index + 70}`, picture);
   }
 }

@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod export;
 pub mod exported;
+pub mod grants;
 pub mod history;
 pub mod limit_requests;
 pub mod notices;

@@ -38,6 +38,7 @@ use crate::store::budget::payments;
 use crate::store::budget::plans;
 use crate::store::budget::preferences;
 use crate::store::budget::raises;
+use crate::store::budget::reach;
 use crate::store::keys::cards;
 use crate::store::keys::claims;
 use crate::store::keys::ended;
@@ -46,6 +47,7 @@ use crate::store::keys::generations;
 use crate::store::keys::guardrails;
 use crate::store::keys::holds;
 use crate::store::keys::leaks;
+use crate::store::keys::listed;
 use crate::store::keys::mints;
 use crate::store::keys::missing;
 use crate::store::keys::own_keys;
@@ -57,6 +59,7 @@ use crate::store::keys::successors;
 use crate::store::keys::upstream_holds;
 use crate::store::members::blocks;
 use crate::store::members::export;
+use crate::store::members::grants;
 use crate::store::members::history;
 use crate::store::members::limit_requests;
 use crate::store::members::notices;
@@ -75,6 +78,7 @@ use crate::store::ops::retention;
 use crate::store::ops::runs;
 use crate::store::ops::settings;
 use crate::store::ops::tidy;
+use crate::store::ops::trail;
 use crate::store::usage::counters;
 use crate::store::usage::days;
 use crate::store::usage::figures as usage_figures;
@@ -122,6 +126,9 @@ pub fn statements() -> Vec<&'static Sql> {
         projects::STATEMENTS,
         quotas::STATEMENTS,
         raises::STATEMENTS,
+        reach::STATEMENTS,
+        grants::STATEMENTS,
+        listed::STATEMENTS,
         requests::STATEMENTS,
         retention::STATEMENTS,
         roster::STATEMENTS,
@@ -134,6 +141,7 @@ pub fn statements() -> Vec<&'static Sql> {
         successors::STATEMENTS,
         terms::STATEMENTS,
         tidy::STATEMENTS,
+        trail::STATEMENTS,
         upstream_holds::STATEMENTS,
         counters::STATEMENTS,
         days::STATEMENTS,

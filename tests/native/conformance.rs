@@ -208,6 +208,7 @@ fn plans(world: &World, operator: &Browser<'_>) {
     let second = Browser::signed_in(world, "bigid");
     let id = second.get("/api/v1/me").json()["member"]["id"].clone();
     let member = format!("/api/v1/admin/members/{}", id.as_str().unwrap());
+    operator.get(&member);
     let patch = |body: &str| operator.patch("/api/v1/admin/plans/team", body).status;
     let assign = |plan: &str| {
         let body = json!({ "plan": plan }).to_string();
@@ -399,7 +400,24 @@ fn nights(world: &World, operator: &Browser<'_>) {
     let response = operator.post("/api/v1/admin/jobs/reconcile", r#"{"dry_run":true}"#);
     assert_eq!(response.status, 202);
     operator.get("/api/v1/admin/jobs");
-    operator.get("/api/v1/admin/overview");
+    for target in [
+        "overview",
+        "keys",
+        "keys?q=a",
+        "keys?q=…abc",
+        "keys?q=key_1",
+        "keys?state=active",
+        "keys?hold=admin",
+        "keys?plan=pro",
+        "audit",
+        "audit?target=settings",
+        "audit?actor=mem_1",
+        "audit?member=mem_1",
+        "plans/pro/reach",
+    ] {
+        operator.get(&format!("/api/v1/admin/{target}"));
+    }
+    operator.get(&format!("/api/v1/admin/keys?q={}", "0".repeat(64)));
     let run = response.json()["run"].clone();
     let stop = format!("/api/v1/admin/runs/{}/stop", run.as_str().unwrap());
     assert_eq!(operator.post(&stop, "{}").status, 200, "it has ended");

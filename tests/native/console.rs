@@ -12,7 +12,15 @@ fn pages() -> Vec<String> {
         .iter()
         .filter(|route| route.who == Who::Admin && route.shows == Shows::Document);
     let pages: Vec<String> = of_admins
-        .map(|route| route.path.replace("{id}", "mem_000000000000000000000000"))
+        .map(|route| {
+            let kind = if route.path.contains("/runs/") {
+                "run"
+            } else {
+                "mem"
+            };
+            let id = format!("{kind}_000000000000000000000000");
+            route.path.replace("{id}", &id)
+        })
         .collect();
     assert!(!pages.is_empty());
     pages

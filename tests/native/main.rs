@@ -25,6 +25,7 @@ mod claim;
 mod closures;
 mod conformance;
 mod console;
+mod console_lists;
 mod counted;
 mod cuts;
 mod deadlines;

@@ -1,5 +1,6 @@
 //! Keys: their states, their secret, their holds, and how they are made, rotated and removed.
 
+pub mod clue;
 pub mod drift;
 pub mod generation;
 pub mod hold;

@@ -7,13 +7,18 @@ use crate::app::membership;
 use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
+use crate::http::admin::keys::ListedKeyBody;
 use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::http::server::reply::cut_to_page;
 use crate::ports::Rows;
+use crate::store::keys::listed;
 use crate::store::members;
+use crate::store::members::grants::{self, PaymentOfMember, RaiseInForce};
+use crate::store::members::requests::{self, Request};
 use crate::store::members::roster::{self, MemberCard, MemberDetails, PAGE_ROWS};
+use crate::store::query::rows_of;
 
 /// A page of members.
 #[derive(Serialize)]
@@ -21,6 +26,21 @@ use crate::store::members::roster::{self, MemberCard, MemberDetails, PAGE_ROWS};
 pub struct MembersPage {
     members: Vec<MemberCard>,
     next: Option<String>,
+}
+
+/// Everything about a member that an administrator decides by.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct MemberPage {
+    member: MemberDetails,
+    /// The newest 100 keys, newest first.
+    keys: Vec<ListedKeyBody>,
+    /// The raises of these keys that are in force.
+    raises: Vec<RaiseInForce>,
+    /// The newest 100 payments.
+    payments: Vec<PaymentOfMember>,
+    /// The latest fifty requests, newest first.
+    requests: Vec<Request>,
 }
 
 /// A member with their keys.
@@ -52,12 +72,28 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
     Reply::json(200, &MembersPage { members, next })
 }
 
-/// Answers 200 with the member and their keys.
+/// Answers 200 with the member, their keys, what they were granted and what they asked for.
 pub async fn show_member(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let member = member(context.last_segment())?;
-    let details = membership::read(&context.app, &session, &member).await?;
-    Reply::json(200, &MemberBody { member: details })
+    let app = &*context.app;
+    let [raises, payments] = grants::of_member(&member, app.now());
+    let keys = listed::of_member(member.as_str());
+    let asked = requests::of_member(&member);
+    let read = vec![roster::one(&member), keys, raises, payments, asked];
+    let (_, rows) = members::signed_in(&*app.db, &session, read).await?;
+    let details = roster::read_one(rows_of(&rows, 0)?)?;
+    let (keys, _) = listed::read_found(rows_of(&rows, 1)?)?;
+    let (raises, payments) = grants::read_grants(rows_of(&rows, 2)?, rows_of(&rows, 3)?)?;
+    let of_list = |key| ListedKeyBody::new(key, app.now());
+    let body = MemberPage {
+        member: details.ok_or(Error::NotFound)?,
+        keys: keys.into_iter().map(of_list).collect(),
+        raises,
+        payments,
+        requests: requests::read_own(rows_of(&rows, 4)?)?,
+    };
+    Reply::json(200, &body)
 }
 
 #[derive(Deserialize)]

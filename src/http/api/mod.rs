@@ -3,7 +3,7 @@
 pub mod account_data;
 pub mod claim;
 pub(crate) mod create_key;
-mod cursor;
+pub(crate) mod cursor;
 pub mod health;
 pub mod history;
 pub(crate) mod key_answer;

@@ -1,14 +1,15 @@
 //! The administrators' part of the route table: the pages of the console, and the API behind them.
 
 use crate::http::admin::{
-    allotments, blocks, credit, description, findings, jobs, members, overview, plans, settings,
+    allotments, audit, blocks, credit, description, findings, jobs, keys as everybodys_keys,
+    members, overview, plan_reach, plans, settings,
 };
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{keys, requests, rotations};
 use crate::http::pages::console;
 use crate::http::server::body::NoMembers;
-use crate::http::server::described::{AFTER, MEMBERS, REQUESTS, empty, ok};
+use crate::http::server::described::{AFTER, AUDIT, KEYS, MEMBERS, REACH, REQUESTS, empty, ok};
 use crate::http::server::message::MAX_BODY;
 use crate::http::server::route::{Method, NOTE, Route, SMALL, admin, admin_document};
 use crate::store::ops::settings::Settings;
@@ -20,11 +21,34 @@ const fn page(path: &'static str) -> Route {
 
 pub(super) const OF_ADMINS: &[Route] = &[
     page("/admin"),
+    page("/admin/members"),
+    page("/admin/members/{id}"),
+    page("/admin/keys"),
+    page("/admin/requests"),
+    page("/admin/switches"),
+    page("/admin/runs"),
+    page("/admin/runs/{id}"),
+    page("/admin/plans"),
+    page("/admin/blocks"),
+    page("/admin/allotments"),
+    page("/admin/audit"),
     admin(Method::Get, "/api/v1/admin/overview", |c| {
         Box::pin(overview::show_overview(c))
     })
     .summary("What waits for a person, and how the deployment stands")
     .answers(&[ok::<overview::ConsoleOverview>(200)]),
+    admin(Method::Get, "/api/v1/admin/keys", |c| {
+        Box::pin(everybodys_keys::list_keys(c))
+    })
+    .query(KEYS)
+    .summary("Everybody's keys, in a list with filters, or found by what is known of one")
+    .answers(&[ok::<everybodys_keys::ListedKeysPage>(200)]),
+    admin(Method::Get, "/api/v1/admin/audit", |c| {
+        Box::pin(audit::show_audit(c))
+    })
+    .query(AUDIT)
+    .summary("Every change, newest first")
+    .answers(&[ok::<audit::AuditPage>(200)]),
     admin(Method::Get, "/api/v1/admin/requests", |c| {
         Box::pin(requests::list_requests(c))
     })
@@ -54,6 +78,12 @@ pub(super) const OF_ADMINS: &[Route] = &[
     .query(AFTER)
     .summary("Plans, oldest first")
     .answers(&[ok::<plans::PlansPage>(200)]),
+    admin(Method::Get, "/api/v1/admin/plans/{name}/reach", |c| {
+        Box::pin(plan_reach::show_reach(c))
+    })
+    .query(REACH)
+    .summary("Whom a change of a plan would reach")
+    .answers(&[ok::<plan_reach::PlanReachBody>(200)]),
     admin(Method::Post, "/api/v1/admin/plans", |c| {
         Box::pin(plans::create_plan(c))
     })
@@ -108,8 +138,8 @@ pub(super) const OF_ADMINS: &[Route] = &[
     admin(Method::Get, "/api/v1/admin/members/{id}", |c| {
         Box::pin(members::show_member(c))
     })
-    .summary("A member with their keys")
-    .answers(&[ok::<members::MemberBody>(200)]),
+    .summary("A member with their keys, what they were granted and what they asked for")
+    .answers(&[ok::<members::MemberPage>(200)]),
     admin(Method::Patch, "/api/v1/admin/members/{id}", |c| {
         Box::pin(members::change_member(c))
     })

@@ -86,6 +86,41 @@ pub(crate) const MEMBERS: &[QueryParameter] = &[
     },
 ];
 
+/// Which keys are listed.
+pub(crate) const KEYS: &[QueryParameter] = &[
+    PAGE_AFTER,
+    parameter(
+        "q",
+        "What is known of a key: the beginning of its name, its mask, its id, or its secret's SHA-256. It is not combined with the others.",
+    ),
+    parameter("state", "Only keys in this state."),
+    parameter("hold", "Only keys with this hold."),
+    parameter("plan", "Only keys of members with this plan."),
+];
+
+/// Which changes are listed.
+pub(crate) const AUDIT: &[QueryParameter] = &[
+    PAGE_AFTER,
+    parameter("actor", "Only changes by this member's id, or by this job."),
+    parameter(
+        "target",
+        "Only changes of exactly this: an id, `settings`, or `plan:` and a name.",
+    ),
+    parameter(
+        "member",
+        "Only changes of this member, their keys and their requests.",
+    ),
+    parameter("action", "Only this action."),
+    parameter("since", "Only changes at this moment or later."),
+    parameter("until", "Only changes at this moment or earlier."),
+];
+
+/// What a change of a plan would do.
+pub(crate) const REACH: &[QueryParameter] = &[parameter(
+    "max_active_keys",
+    "Counts the members who have more keys than that, and the keys that would be disabled.",
+)];
+
 /// Which requests are listed.
 pub(crate) const REQUESTS: &[QueryParameter] = &[
     PAGE_AFTER,

@@ -8,3 +8,4 @@ pub mod payments;
 pub mod plans;
 pub mod preferences;
 pub mod raises;
+pub mod reach;

@@ -164,7 +164,9 @@ from_json! {
 }
 
 from_json! {
-    struct UsageRow {
+    /// The last reading of a spend, as the row has it.
+    #[derive(Clone, Copy, Debug)]
+    pub struct UsageRow {
         daily_nano: Option<NanoUsd>,
         weekly_nano: Option<NanoUsd>,
         monthly_nano: Option<NanoUsd>,
@@ -174,7 +176,8 @@ from_json! {
 }
 
 impl UsageRow {
-    fn spend(&self) -> Option<Spend> {
+    /// The spend, if it was ever read.
+    pub fn spend(&self) -> Option<Spend> {
         Some(Spend {
             daily: self.daily_nano?,
             weekly: self.weekly_nano?,

@@ -10,6 +10,7 @@ pub mod generations;
 pub mod guardrails;
 pub mod holds;
 pub mod leaks;
+pub mod listed;
 pub mod mints;
 pub mod missing;
 pub mod own_keys;

@@ -287,7 +287,15 @@ pub fn own(session: &Session) -> Stmt {
     })
 }
 
-/// Returns the rows of [`own`].
+/// The statement that reads the latest requests of a member, for an administrator.
+pub fn of_member(member: &PublicId) -> Stmt {
+    stmt!(OWN {
+        member,
+        most: i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX),
+    })
+}
+
+/// Returns the rows of [`own`] or [`of_member`].
 pub fn read_own(rows: &Rows) -> Result<Vec<Request>, DbError> {
     rows.iter().map(|row| read(row)).collect()
 }

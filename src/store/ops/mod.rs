@@ -11,3 +11,4 @@ pub mod retention;
 pub mod runs;
 pub mod settings;
 pub mod tidy;
+pub mod trail;

@@ -13,7 +13,12 @@ use super::database::{Sqlite, copy_of, dump, run_batch};
 use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 17] = [
+    "listed::HELD",
+    "listed::NEWEST",
+    "listed::OF_PLAN",
+    "listed::OF_STATE",
+    "trail::NEWEST",
     "allotments::PAGE",
     "blocks::PAGE",
     "days::MODELS",

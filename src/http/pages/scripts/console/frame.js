@@ -1,6 +1,17 @@
 // The frame of the console: who is signed in, which section the address names, and the keys of the keyboard.
 
+import { AUDIT_VIEW } from "./audit.js";
+import { equipFind } from "./find.js";
+import { KEYS_VIEW } from "./keys.js";
+import { MEMBER_VIEW } from "./member.js";
+import { MEMBERS_VIEW } from "./members.js";
 import { OVERVIEW_VIEW } from "./overview.js";
+import { ALLOTMENTS_VIEW, BLOCKS_VIEW } from "./people.js";
+import { PLANS_VIEW } from "./plans.js";
+import { REQUESTS_VIEW } from "./requests.js";
+import { RUN_VIEW } from "./run.js";
+import { RUNS_VIEW } from "./runs.js";
+import { SWITCHES_VIEW } from "./switches.js";
 import { equipKeyboard } from "./keyboard.js";
 import { render } from "../html.js";
 import { call } from "../api.js";
@@ -17,7 +28,7 @@ import { failed, signedOutView } from "./parts.js";
  */
 
 /** @type {View[]} */
-const VIEWS = [OVERVIEW_VIEW];
+const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, AUDIT_VIEW];
 
 /** Opens the page that the address names. Every change needs to know whose page this is, so that is asked first. */
 export async function openPage() {
@@ -30,6 +41,7 @@ export async function openPage() {
   };
   watchAccount({ signedIn: showAccount, signedOut: out });
   equipKeyboard();
+  equipFind();
   const me = /** @type {Outcome<Me>} */ (await call("GET", "/api/v1/me"));
   if (me.outcome === "refused" && me.status === 401) return out();
   if (me.outcome === "done") showAccount(me.body);

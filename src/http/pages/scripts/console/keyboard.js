@@ -1,5 +1,8 @@
 // The keyboard: "/" goes to the search box, the arrows move between the rows of a list, Enter opens the row, Esc goes
-// back. Keys that a person types into a field are left alone.
+// back, "u" takes the latest change back, "?" lists the keys. Keys that a person types into a field are left alone.
+
+import { html, render } from "../html.js";
+import { undoLatest } from "./change.js";
 
 /** The link or button that opens a row. Each row of a list has one. */
 const OPENERS = "[data-opens]";
@@ -33,6 +36,8 @@ function onKey(event) {
     Home: () => !inFind && moveBy(-Infinity),
     End: () => !inFind && moveBy(Infinity),
     Escape: () => leave(inFind),
+    u: () => !inFind && undoLatest(),
+    "?": () => !inFind && showKeys(),
   };
   const did = keys[event.key]?.();
   if (did) event.preventDefault();
@@ -51,6 +56,25 @@ function leave(inFind) {
     return true;
   }
   return document.activeElement?.matches(OPENERS) === true && focusFind();
+}
+
+/** What each key does. @type {[string, string][]} */
+const KEYS = [["/", "Go to the search box"], ["↓ ↑", "Move between rows; Home and End go to the first and the last"], ["Enter", "Open the row, or press its first button"], ["Esc", "Close a dialog; from a row, go to the search box"], ["u", "Undo what was just done, within ten seconds"], ["?", "Show this list"]];
+
+function showKeys() {
+  const host = document.createElement("div");
+  document.body.append(host);
+  const close = () => host.querySelector("dialog")?.close();
+  render(
+    html`<dialog class="dialog" aria-labelledby="keys-help" @close=${() => host.remove()}>
+      <h2 id="keys-help">Keys of the keyboard</h2>
+      <dl class="keys-help">${KEYS.map(([key, does]) => html`<dt class="figure">${key}</dt><dd>${does}</dd>`)}</dl>
+      <p class="actions"><button class="button" type="button" autofocus @click=${close}>Close</button></p>
+    </dialog>`,
+    host,
+  );
+  host.querySelector("dialog")?.showModal();
+  return true;
 }
 
 export function equipKeyboard() {

@@ -6,7 +6,7 @@ import { span } from "../words.js";
 /** @import { Tone } from "../state-words.js" */
 
 /** The jobs by name. @type {Record<string, string>} */
-const JOBS = { sweep: "Sweep", reconcile: "Comparison" };
+const JOBS = { sweep: "Sweep", reconcile: "Comparison", usage: "Usage" };
 
 /** @param {string} job */
 export const jobName = (job) => JOBS[job] ?? job;

@@ -50,5 +50,103 @@
  * @property {{ setting: string, problem: string }[]} closed_by
  * @property {Run[]} runs
  * @property {string} as_of
+ *
+ * @typedef {"active" | "suspended" | "banned" | "left"} MemberStatus
+ *
+ * @typedef {object} MemberCard
+ * @property {string} id
+ * @property {string} provider
+ * @property {string | null} subject the account's number
+ * @property {string | null} login
+ * @property {string | null} login_passed_on_at
+ * @property {MemberStatus} status
+ * @property {string} plan
+ * @property {boolean} blocked
+ * @property {number} keys_live
+ * @property {string} created_at
+ * @property {string} signed_in_at
+ *
+ * @typedef {object} ListedKey
+ * @property {string} id
+ * @property {string | null} name
+ * @property {string | null} mask
+ * @property {import("../types.js").KeyState} state
+ * @property {boolean} missing
+ * @property {import("../types.js").Hold[]} holds
+ * @property {string} limit_usd
+ * @property {string} limit_reset
+ * @property {string | null} upstream_limit_usd
+ * @property {string | null} used_usd
+ * @property {string | null} read_at
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {string | null} ended_at
+ * @property {string} plan
+ * @property {{ id: string, login: string | null, subject: string | null }} member
+ *
+ * @typedef {{ id: string, key: string, amount_usd: string, since: string, until: string | null }} Raise
+ * @typedef {{ id: string, amount_usd: string, credit_usd: string, at: string }} Payment
+ *
+ * @typedef {object} MemberPage
+ * @property {MemberCard} member
+ * @property {ListedKey[]} keys
+ * @property {Raise[]} raises
+ * @property {Payment[]} payments
+ * @property {import("../types.js").MemberRequest[]} requests
+ *
+ * @typedef {object} Asker
+ * @property {string} id
+ * @property {string} provider
+ * @property {string | null} subject
+ * @property {string | null} login
+ * @property {string | null} account_created_at
+ * @property {boolean} blocked
+ *
+ * @typedef {import("../types.js").MemberRequest & { member: Asker }} AskedRequest
+ *
+ * @typedef {object} Plan
+ * @property {string} name
+ * @property {string | null} limit_usd
+ * @property {string} limit_reset
+ * @property {number} expiry_days
+ * @property {number} max_active_keys
+ * @property {string | null} workspace_id
+ * @property {string | null} guardrail_id
+ * @property {string} margin_percent
+ * @property {boolean} is_default
+ *
+ * @typedef {{ reach: { members: number, keys: number, members_over: number, keys_over: number }, counted_up_to: number }} PlanReach
+ *
+ * @typedef {{ id: string, provider: string, subject: string, put_at: string, member: string | null, login: string | null }} Block
+ * @typedef {Block & { kind: "claim" | "appeal", name: string | null }} Allotment
+ *
+ * @typedef {{ key: string, since: string, disabled: boolean, limit_usd: string | null }} HeldUpstream
+ * @typedef {{ key: string, kind: string, first_seen_at: string, last_seen_at: string }} Drift
+ *
+ * @typedef {object} Finding
+ * @property {string} id
+ * @property {string} name
+ * @property {string} first_seen_at
+ * @property {string} last_seen_at
+ * @property {string | null} disabled_at
+ * @property {string | null} acknowledged_at
+ *
+ * @typedef {{ runs: Run[], drift: Drift[], held_upstream: HeldUpstream[], without_row: Finding[] }} Jobs
+ *
+ * @typedef {object} AuditEntry
+ * @property {string} change
+ * @property {string} at
+ * @property {string} action
+ * @property {string} target
+ * @property {string} actor
+ * @property {string | null} actor_login
+ * @property {string | null} before
+ * @property {string | null} after
+ * @property {string | null} before_usd
+ * @property {string | null} after_usd
+ * @property {string | null} key
+ * @property {string | null} key_name
+ * @property {string | null} member
+ * @property {string | null} login
  */
 export {};
