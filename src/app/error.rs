@@ -16,6 +16,7 @@ use crate::domain::people::identity::Status;
 use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::gate::TooYoung;
 use crate::domain::time::Timestamp;
+use crate::domain::usage::day::UtcDay;
 
 /// The reasons for refusing a request. Each variant is a kind that a caller can act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +159,10 @@ pub enum Error {
     WorkspaceMissing,
     /// OpenRouter did not say what the keys have spent.
     SpendUnread,
+    /// The usage of this day is not read completely.
+    UsageUnread {
+        day: UtcDay,
+    },
     OpenRouterBusy {
         retry_after_secs: u32,
     },
@@ -270,6 +275,7 @@ impl Error {
             | Self::WorkspaceUnread
             | Self::WorkspaceMissing
             | Self::SpendUnread
+            | Self::UsageUnread { .. }
             | Self::OpenRouterBusy { .. }
             | Self::CredentialRefused
             | Self::StorageUnavailable
@@ -334,6 +340,7 @@ impl Error {
             Self::WorkspaceUnread => "workspace_unread",
             Self::WorkspaceMissing => "workspace_missing",
             Self::SpendUnread => "spend_unread",
+            Self::UsageUnread { .. } => "usage_unread",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::RequestInProgress => "request_in_progress",
             Self::ConfirmationMismatch { .. } => "confirmation_mismatch",

@@ -11,10 +11,13 @@ pub struct PageFiles {
     pub docs: String,
     pub keys: String,
     pub account: String,
+    pub usage: String,
     pub leak: String,
     /// The script and the stylesheet of the console. Only its own pages name them.
     pub console: String,
     pub tables: String,
+    /// The stylesheet of the charts of usage and the tables behind them.
+    pub charts: String,
     /// The one stylesheet of all pages.
     pub style: String,
     pub icon: String,
@@ -36,9 +39,11 @@ impl Default for PageFiles {
             docs: address("docs.js"),
             keys: address("keys.js"),
             account: address("account.js"),
+            usage: address("usage.js"),
             leak: address("leak.js"),
             console: address("console.js"),
             tables: address("tables.css"),
+            charts: address("charts.css"),
             style: address("style.css"),
             icon: address("icon.svg"),
         }

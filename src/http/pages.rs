@@ -113,6 +113,13 @@ struct AccountPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "usage.html")]
+struct UsagePage<'a> {
+    frame: Frame<'a>,
+    overview: Option<String>,
+}
+
+#[derive(Template)]
 #[template(path = "leak.html")]
 struct LeakPage<'a> {
     frame: Frame<'a>,
@@ -178,6 +185,14 @@ pub async fn show_keys(context: Context) -> Result<Reply, Error> {
 
 pub async fn show_account(context: Context) -> Result<Reply, Error> {
     let page = AccountPage {
+        frame: Frame::of(&context.app.config),
+        overview: overview_of(&context).await,
+    };
+    render(200, &page)
+}
+
+pub async fn show_usage(context: Context) -> Result<Reply, Error> {
+    let page = UsagePage {
         frame: Frame::of(&context.app.config),
         overview: overview_of(&context).await,
     };

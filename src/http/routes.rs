@@ -11,7 +11,7 @@ use crate::http::api::{
 use crate::http::auth;
 use crate::http::pages;
 use crate::http::server::body::NoMembers;
-use crate::http::server::described::{AFTER, USAGE, empty, ok};
+use crate::http::server::described::{AFTER, USAGE, empty, file, ok};
 pub use crate::http::server::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 use crate::http::server::route::{
     NOTE, SMALL, data, document, has_security_contact, keys_page, member, of_keys, sign_in,
@@ -29,11 +29,14 @@ const MINTS: &[Limit] = &[Limit::ClaimAddress, Limit::ClaimMember];
 /// Everyone's routes but the administrators'.
 const OF_EVERYBODY: &[Route] = &[
     document("/", |c| Box::pin(pages::show_landing(c))),
-    // These two contain what the API answers to the same member, so they count like its requests.
+    // These three contain what the API answers to the same member, so they count like its requests.
     document("/keys", |c| Box::pin(pages::show_keys(c)))
         .limited(&[Limit::Api])
         .when(keys_page),
     document("/account", |c| Box::pin(pages::show_account(c)))
+        .limited(&[Limit::Api])
+        .when(keys_page),
+    document("/usage", |c| Box::pin(pages::show_usage(c)))
         .limited(&[Limit::Api])
         .when(keys_page),
     document("/leak", |c| Box::pin(pages::show_leak(c))),
@@ -218,6 +221,12 @@ const OF_EVERYBODY: &[Route] = &[
     .query(USAGE)
     .summary("My usage by UTC day and model; an administrator sees everybody's")
     .answers(&[ok::<usage::UsageBody>(200)]),
+    of_keys(Method::Get, "/api/v1/usage.csv", |c| {
+        Box::pin(usage::save_usage(c))
+    })
+    .query(USAGE)
+    .summary("The same as a CSV file; refused with `usage_unread` while a day of it is not read completely")
+    .answers(&[file(200, usage::CSV)]),
     of_keys(Method::Get, "/api/v1/requests", |c| {
         Box::pin(requests::list_own(c))
     })

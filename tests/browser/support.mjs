@@ -23,7 +23,7 @@ const SESSION_SECONDS = 7 * 86_400;
 export const NO_ADDRESS = /^$/;
 
 /** The addresses of the documents that contain an overview, and the block that it is in. */
-const DOCUMENTS = /\/(?:keys|account)(?:[?#].*)?$/;
+const DOCUMENTS = /\/(?:keys|account|usage)(?:[?#].*)?$/;
 const OVERVIEW = /(<script type="application\/json" id="overview">)([^]*?)(<\/script>)/;
 
 let visitors = 0;

@@ -28,6 +28,7 @@ const PAGES = {
   "/docs": { files: ["docs.js", "style.css"], calls: ["GET /api/v1/me", "GET /api/v1/notices"], isUsable: "@load-" },
   "/keys": { files: ["keys.js", "style.css"], calls: ["POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
   "/account": { files: ["account.js", "style.css"], calls: [], isUsable: "Who you are here" },
+  "/usage": { files: ["charts.css", "style.css", "usage.js"], calls: ["GET /api/v1/usage", "GET /api/v1/usage"], isUsable: "The chart as a table" },
   "/leak": { files: ["leak.js", "style.css"], calls: ["GET /api/v1/me", "GET /api/v1/notices"], isUsable: "@load-" },
 };
 

@@ -220,7 +220,13 @@ fn response(schemas: &mut Schemas, answer: &GoodAnswer) -> Value {
         _ => "Done.",
     };
     match answer.body {
-        None => json!({ "description": about }),
+        None => match answer.file {
+            None => json!({ "description": about }),
+            Some(kind) => json!({
+                "description": about,
+                "content": { kind: { "schema": { "type": "string" } } },
+            }),
+        },
         Some(body) => json!({
             "description": about,
             "content": { "application/json": { "schema": (body.add_to)(&mut schemas.answers) } },

@@ -2,7 +2,7 @@
 
 use crate::support::{Browser, World};
 
-const DOCUMENTS: [&str; 5] = ["/", "/docs", "/keys", "/account", "/leak"];
+const DOCUMENTS: [&str; 6] = ["/", "/docs", "/keys", "/account", "/usage", "/leak"];
 
 /// A page's text as a reader sees it: without tags, with entities resolved, and with white space as one space.
 fn text(html: &str) -> String {

@@ -348,7 +348,7 @@ fn every_limit_of_the_table_answers_429_with_retry_after() {
         // The members' own routes, the documents that contain what these answer, and the sign-ins count against a rate
         // limit, and no other route does.
         let counted = route.who == Who::Member
-            || ["/keys", "/account", "/api/v1/leaks"].contains(&route.path)
+            || ["/keys", "/account", "/usage", "/api/v1/leaks"].contains(&route.path)
             || route.path.starts_with("/auth/github");
         assert_eq!(!route.limits.is_empty(), counted, "{}", route.path);
     }

@@ -71,6 +71,7 @@ impl Error {
             | Self::GuardrailUnread
             | Self::WorkspaceUnread
             | Self::SpendUnread => "OpenRouter did not answer",
+            Self::UsageUnread { .. } => "Some usage is not read yet",
             Self::WorkspaceMissing => "The workspace for your key is missing",
             Self::OpenRouterBusy { .. } => "OpenRouter asked this service to slow down",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
@@ -174,6 +175,9 @@ impl Error {
             | Self::GuardrailUnread
             | Self::SpendUnread
             | Self::WorkspaceUnread => String::from("Nothing was changed."),
+            Self::UsageUnread { day } => format!(
+                "No file was made, because it would show too little: the usage of {day} is not read completely. It is read again every night at 00:30 UTC. Try again then, or choose days without it."
+            ),
             Self::IdempotencyMismatch => {
                 String::from("Nothing was changed. Send this request with a new Idempotency-Key.")
             }

@@ -12,7 +12,7 @@ impl Error {
             | Self::GuardrailUnread
             | Self::SpendUnread
             | Self::WorkspaceUnread => Some(60),
-            Self::WorkspaceMissing => Some(3_600),
+            Self::WorkspaceMissing | Self::UsageUnread { .. } => Some(3_600),
             Self::TooManyAttempts { retry_at: at }
             | Self::RequestsUsedUp { retry_at: at }
             | Self::ClaimsBusy { retry_at: at }

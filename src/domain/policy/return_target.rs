@@ -5,17 +5,19 @@
 pub enum ReturnTarget {
     Keys,
     Account,
+    Usage,
     Docs,
 }
 
 impl ReturnTarget {
     /// The pages that exist.
-    pub const ALL: [Self; 3] = [Self::Keys, Self::Account, Self::Docs];
+    pub const ALL: [Self; 4] = [Self::Keys, Self::Account, Self::Usage, Self::Docs];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Keys => "keys",
             Self::Account => "account",
+            Self::Usage => "usage",
             Self::Docs => "docs",
         }
     }
@@ -25,7 +27,8 @@ impl ReturnTarget {
         match self {
             Self::Keys if keys_page => "/keys",
             Self::Account if keys_page => "/account",
-            Self::Keys | Self::Account => "/",
+            Self::Usage if keys_page => "/usage",
+            Self::Keys | Self::Account | Self::Usage => "/",
             Self::Docs => "/docs",
         }
     }
@@ -43,7 +46,7 @@ mod tests {
 
     #[test]
     fn only_names_of_the_list_are_targets() {
-        for name in ["keys", "account", "docs"] {
+        for name in ["keys", "account", "usage", "docs"] {
             assert_eq!(
                 ReturnTarget::from_name(Some(name)).path(true),
                 format!("/{name}")
@@ -61,7 +64,6 @@ mod tests {
             "keys\u{0}",
             "KEYS",
             " keys",
-            "usage",
             "admin",
             "../admin",
             "\t//evil.example",

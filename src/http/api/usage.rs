@@ -1,7 +1,8 @@
 //! `GET /api/v1/usage`: what keys were used for, by UTC day or month and by one or two groups. A member sees their own
-//! usage; an administrator sees everybody's with `scope=all`.
+//! usage; an administrator sees everybody's with `scope=all`. `GET /api/v1/usage.csv` is the same as a file.
 
 mod body;
+mod file;
 mod query;
 
 use serde_json::json;
@@ -13,6 +14,7 @@ use crate::domain::usage::range::months;
 use crate::domain::usage::source::SOURCES;
 pub use crate::http::api::usage::body::UsageBody;
 use crate::http::api::usage::body::{UsageProgressBody, UsageStepBody, added, comparison, parts};
+pub use crate::http::api::usage::file::CSV;
 use crate::http::api::usage::query::{groups, number, range, scope};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -27,14 +29,29 @@ const TOP: i64 = 8;
 
 /// Answers 200 with the usage that the query asks for.
 pub async fn show_usage(context: Context) -> Result<Reply, Error> {
+    let (body, _) = read_usage(&context).await?;
+    Reply::json(200, &body)
+}
+
+/// Answers 200 with the same usage as a file. While a completed day of the range is not read completely and OpenRouter
+/// still reports it, the answer is `usage_unread`: a file outlives the page that would say so.
+pub async fn save_usage(context: Context) -> Result<Reply, Error> {
+    match read_usage(&context).await? {
+        (_, Some(day)) => Err(Error::UsageUnread { day }),
+        (body, None) => file::reply(&body),
+    }
+}
+
+/// Reads what the query asks for, and the first day of it that is not read completely although it could be.
+async fn read_usage(context: &Context) -> Result<(UsageBody, Option<UtcDay>), Error> {
     let session = context.member()?;
     let app = &*context.app;
     let now = app.now();
     let today = UtcDay::of(now);
-    let range = range(&context, today)?;
-    let (one, two) = groups(&context)?;
+    let range = range(context, today)?;
+    let (one, two) = groups(context)?;
     let admins = json!(app.config.admin_github_ids).to_string();
-    let scope = scope(&context)?;
+    let scope = scope(context)?;
     let is_all = !matches!(scope, UsageScope::Own);
     let panel = Panel {
         session: &session,
@@ -48,8 +65,8 @@ pub async fn show_usage(context: Context) -> Result<Reply, Error> {
         plan: context.query("plan"),
         project: context.query("project"),
         workspace: context.query("workspace"),
-        top: number(&context, "top", TOP, 1)?,
-        skip: number(&context, "skip", 0, 0)?,
+        top: number(context, "top", TOP, 1)?,
+        skip: number(context, "skip", 0, 0)?,
     };
     let buckets = range.buckets();
     let compared = range.compared(today);
@@ -128,7 +145,7 @@ pub async fn show_usage(context: Context) -> Result<Reply, Error> {
         steps,
         reconciliation,
     };
-    Reply::json(200, &body)
+    Ok((body, file::unread(&buckets, &known, today)))
 }
 
 fn steps(rows: &Rows) -> Result<Vec<UsageStepBody>, Error> {

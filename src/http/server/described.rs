@@ -39,6 +39,8 @@ impl BodySchema {
 pub struct GoodAnswer {
     pub status: u16,
     pub body: Option<BodySchema>,
+    /// The media type of an answer that is a file.
+    pub file: Option<&'static str>,
 }
 
 /// An answer with a JSON body.
@@ -46,12 +48,26 @@ pub(crate) const fn ok<T: Described>(status: u16) -> GoodAnswer {
     GoodAnswer {
         status,
         body: Some(BodySchema::of::<T>()),
+        file: None,
+    }
+}
+
+/// An answer that is a file of this media type.
+pub(crate) const fn file(status: u16, kind: &'static str) -> GoodAnswer {
+    GoodAnswer {
+        status,
+        body: None,
+        file: Some(kind),
     }
 }
 
 /// An answer without a body.
 pub(crate) const fn empty(status: u16) -> GoodAnswer {
-    GoodAnswer { status, body: None }
+    GoodAnswer {
+        status,
+        body: None,
+        file: None,
+    }
 }
 
 /// A parameter of a route's address.

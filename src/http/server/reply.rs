@@ -53,6 +53,19 @@ impl Reply {
         Self::written(status, "text/plain; charset=utf-8", body)
     }
 
+    /// An answer that a browser saves as a file of this name, which has no quotes.
+    pub fn file(kind: &str, name: &str, body: Vec<u8>) -> Self {
+        let reply = Self {
+            status: 200,
+            body,
+            ..Self::default()
+        };
+        let saved = format!("attachment; filename=\"{name}\"");
+        reply
+            .header("content-type", kind.to_owned())
+            .header("content-disposition", saved)
+    }
+
     /// An answer with a problem document (RFC 9457).
     pub fn problem(status: u16, body: &impl Serialize) -> Self {
         // A problem has no member that could not be written.

@@ -85,6 +85,11 @@ pub fn is_described(
         assert!(response.body.is_empty(), "{what}");
         return;
     }
+    // What a file holds is compared where the file is tested.
+    if !kind.ends_with("json") {
+        assert!(!response.body.is_empty(), "{what}");
+        return;
+    }
     let body = response.json();
     assert_eq!(wrong(document, &media["schema"], &body), None, "{what}");
     if documented.is_none() {

@@ -1,6 +1,7 @@
 //! Usage: what the jobs read of it, and what is answered.
 
 mod cuts;
+mod file;
 mod many;
 mod nights;
 mod page;

@@ -110,6 +110,35 @@ export async function call(method, path, body = {}, idempotencyKey) {
   }
 }
 
+/**
+ * Asks for a file, and has the browser save it under the name that the service gives it. A refusal is no file. Never throws.
+ * @param {string} path
+ * @returns {Promise<Outcome<{ name: string }>>}
+ */
+export async function save(path) {
+  try {
+    const response = await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", signal: AbortSignal.timeout(DEADLINE_MS) });
+    const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1];
+    if (!response.ok && isJson(response)) return refusal(response, JSON.parse(await response.text()));
+    if (!response.ok || name === undefined) return { outcome: "lost", between: isRefusalBetween(response) };
+    readClock(response);
+    saveAs(name, await response.blob());
+    return { outcome: "done", status: response.status, body: { name } };
+  } catch {
+    return { outcome: "lost", between: false };
+  }
+}
+
+/** @param {string} name @param {Blob} content */
+export function saveAs(name, content) {
+  const address = URL.createObjectURL(content);
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
 function changeEnded() {
   changesUnderWay -= 1;
   if (changesUnderWay > 0 || !otherAccountSeen) return;

@@ -1,6 +1,6 @@
 // Everything that is stored about the member, collected page by page and saved as one file.
 
-import { call } from "./api.js";
+import { call, saveAs } from "./api.js";
 
 /** @import { Outcome } from "./api.js" */
 
@@ -42,11 +42,6 @@ function joined(pages) {
 
 /** @param {unknown} content @returns {"saved"} */
 function download(content) {
-  const address = URL.createObjectURL(new Blob([`${JSON.stringify(content, null, 2)}\n`], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = "keycap-export.json";
-  link.click();
-  URL.revokeObjectURL(address);
+  saveAs("keycap-export.json", new Blob([`${JSON.stringify(content, null, 2)}\n`], { type: "application/json" }));
   return "saved";
 }

@@ -7,7 +7,7 @@
 // - a changing part ends at a comment, which no translator touches, and never at a text node.
 
 import { Directive, directive } from "lit-html/directive.js";
-import { noChange, html as template } from "lit-html";
+import { noChange, html as template, svg as drawing } from "lit-html";
 
 export { nothing, render } from "lit-html";
 export { repeat } from "lit-html/directives/repeat.js";
@@ -51,10 +51,29 @@ const known = new WeakMap();
  * @param {unknown[]} values
  */
 export function html(strings, ...values) {
+  const prepared = preparedOf(strings);
+  return template(prepared.strings, ...live(prepared, values));
+}
+
+/**
+ * The same for what stands within an `<svg>`.
+ * @param {TemplateStringsArray} strings
+ * @param {unknown[]} values
+ */
+export function svg(strings, ...values) {
+  const prepared = preparedOf(strings);
+  return drawing(prepared.strings, ...live(prepared, values));
+}
+
+/** @param {TemplateStringsArray} strings */
+function preparedOf(strings) {
   const prepared = known.get(strings) ?? prepare(strings);
   known.set(strings, prepared);
-  return template(prepared.strings, ...values.map((value, n) => (prepared.isContent[n] && isText(value) ? liveText(String(value)) : value)));
+  return prepared;
 }
+
+/** @param {Prepared} prepared @param {unknown[]} values */
+const live = ({ isContent }, values) => values.map((value, n) => (isContent[n] && isText(value) ? liveText(String(value)) : value));
 
 /** @param {unknown} value */
 const isText = (value) => typeof value === "string" || typeof value === "number";
