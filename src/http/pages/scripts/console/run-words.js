@@ -6,7 +6,7 @@ import { span } from "../words.js";
 /** @import { Tone } from "../state-words.js" */
 
 /** The jobs by name. @type {Record<string, string>} */
-const JOBS = { sweep: "Sweep", reconcile: "Comparison", usage: "Usage" };
+const JOBS = { sweep: "Sweep", reconcile: "Comparison", usage_sync: "Usage", spend_snapshot: "Spend" };
 
 /** @param {string} job */
 export const jobName = (job) => JOBS[job] ?? job;
