@@ -48,10 +48,10 @@ export class Deployment {
     this.chromium = chromium;
   }
 
-  /** @param {{ vars?: Record<string, string | undefined>, sandboxPort?: number }} [options] */
-  static async open({ vars, sandboxPort } = {}) {
+  /** @param {{ vars?: Record<string, string | undefined>, sandboxPort?: number, rateLimits?: import("../../scripts/local.mjs").RateLimits }} [options] */
+  static async open({ vars, sandboxPort, rateLimits } = {}) {
     const [sandbox, chromium] = await Promise.all([startSandbox({ port: sandboxPort }), browser()]);
-    return new Deployment(sandbox, await startWorker({ sandbox, vars }), chromium);
+    return new Deployment(sandbox, await startWorker({ sandbox, vars, rateLimits }), chromium);
   }
 
   async close() {
