@@ -222,9 +222,8 @@ export const mutants = [
     ["a stray is deleted without waiting for its figures", "    due.delivered && !due", "    !due"],
     ["the figures of a key are read once it is disabled", "\n            UpstreamReply::Is(()) => last_figures(app, due, hash).await?,\n            other => other,", "            _ => last_figures(app, due, hash).await?,"],
     ["a key that can be neither disabled nor deleted gets the lowest limit", "\n    if matches!(\n        off,\n        UpstreamReply::Unknown | UpstreamReply::Refused(UpstreamRefusal::Rejected)\n    ) {", "    if false {"],
-    ["a switch that waited too long after its mark is not sent", "\n    let Some(in_flight) = holds::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(in_flight) = holds::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
+    ["a switch or a limit that waited too long after its mark is not sent", "    (app.now() <= send_by).then(||", "    (app.now() >= asked).then(||"],
     ["a window that may be in force is sent again", " && !in_flight.is_of_another();", ";"],
-    ["a limit that waited too long after its mark is not sent", "\n    let Some(in_flight) = limits::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if is_late(app, asked) {", "    let Some(in_flight) = limits::mark_in_flight(&*app.db, &pending, asked).await? else {\n        return Ok(UpstreamReply::Is((SwitchOutcome::Overtaken, None)));\n    };\n    if false {"],
   ]),
   ...inFile("src/upstream/client.rs", [
     ["a request without an answer may still take effect", "may_land |= !matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);", "may_land |= matches!(&outcome, Outcome::Answer(answer) if answer.status == 429);"],
@@ -238,8 +237,9 @@ export const mutants = [
     ["two readings settle the figures of a key", "const READINGS: i64 = 2;", "const READINGS: i64 = 1;"],
     ["the two readings come from different sweeps", "const APART_SECS: i64 = 300;", "const APART_SECS: i64 = 0;"],
     ["the figures settle only an hour into the next day", "const GRACE_SECS: i64 = 3_600;", "const GRACE_SECS: i64 = 0;"],
-    ["a key that has spent is retained for its day", "(self.spend.lifetime == NanoUsd::ZERO || self.erase_at <= now)", "(self.spend.lifetime == NanoUsd::ZERO || self.readings > 0)"],
-    ["a retained key is deleted only once its figures are settled", "        self.is_settled() && (self.spend", "        (self.spend"],
+    ["a key that has spent is retained for its day", "(self.spend.lifetime == NanoUsd::ZERO || (self.erase_at <= now && is_booked))", "(self.spend.lifetime == NanoUsd::ZERO || is_booked)"],
+    ["a retained key is deleted only once its figures are settled", "        self.is_settled()\n            && (self.spend", "        (self.spend"],
+    ["a retained key is deleted only once its usage is booked", " && is_booked))", "))"],
   ]),
   ...inFile("src/domain/money/spend.rs", [
     ["the same amounts read on a later day say more", "            || LimitReset::Daily.starts(read_at) != LimitReset::Daily.starts(earlier.read_at)\n", ""],
@@ -284,7 +284,7 @@ export const mutants = [
   ...inFile("src/app/runs.rs", [
     ["a job's clock is never ahead of the real time", "let now = scheduled.min(clock);", "let now = scheduled;"],
     ["a replayed run acts at its own scheduled time", "let now = scheduled.min(clock);", "let now = clock;"],
-    ["a run renews its lease while it works", "        if now < self.leased_at.get().plus(self.lease_secs / 3) {", "        if now > Timestamp::from_secs(0) {"],
+    ["a run renews its lease while it works", "        if now < self.leased_at.get().plus(every) {", "        if now > Timestamp::from_secs(0) {"],
     ["a run that died does not keep the next trigger from running", "const SHORT_LEASE_SECS: i64 = 60;", "const SHORT_LEASE_SECS: i64 = 540;"],
   ]),
   ...inFile("src/jobs/sweep/strays.rs", [
@@ -296,7 +296,7 @@ export const mutants = [
     ["a marker that could not be disabled is not forgotten", "        UpstreamReply::Missing | UpstreamReply::Unknown => counts.one(|counts| &mut counts.errors),", "        UpstreamReply::Missing | UpstreamReply::Unknown => {}"],
   ]),
   ...inFile("src/jobs/sweep.rs", [
-    ["nothing is concluded from the answers of another account", "        return Err(halt);\n    }\n    // The rows get", "    }\n    // The rows get"],
+    ["nothing is concluded from the answers of another account", "        return Err(halt);\n    }\n    if let Err(error) = closure", "    }\n    if let Err(error) = closure"],
     ["a key that must be disabled is tried while the account is unknown", "        if matches!(halt, Halt::Upstream) {", "        if false {"],
     ["a sweep remembers where the audit ended", "        watch::end(app, &watch).await?;\n", "        let _left = &watch;\n"],
     ["a held key is disabled on a restored database too", "[Step::Switch(Switch::Off), Step::DisableOnly]", "[Step::DisableOnly]"],
@@ -465,11 +465,11 @@ export const mutants = [
     ["a guardrail in flight is looked up when none is on record", "None if basis.guardrail_sent => UpstreamReply::Missing,", "None if basis.guardrail_sent => UpstreamReply::Is(0),"],
     ["a guardrail in flight gives way to the one on record", "match wanted.or(may_be_in_force) {", "match wanted {"],
     ["a guardrail that may still be overtaken is sent again", "Ok(UpstreamReply::Is(in_flight.again(now)))", "Ok(UpstreamReply::Is(None))"],
-    ["a guardrail that was deleted holds no key", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Missing,"],
-    ["nothing is concluded when the key does not exist either", "UpstreamReply::Missing => openrouter::read_key(&app.upstream(), hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Is(Sent::Confirmed),"],
+    ["a guardrail that was deleted holds no key", "UpstreamReply::Missing => openrouter::read_key(upstream, hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Missing,"],
+    ["nothing is concluded when the key does not exist either", "UpstreamReply::Missing => openrouter::read_key(upstream, hash)\n                    .await\n                    .map(|_| Sent::Confirmed),", "UpstreamReply::Missing => UpstreamReply::Is(Sent::Confirmed),"],
   ]),
   ...inFile("src/upstream/openrouter/guardrails.rs", [
-    ["an id that cannot be part of a URL is not a guardrail", " || !guardrail.bytes().all(plain)", ""],
+    ["an id that cannot be part of a URL is not a guardrail", " && guardrail.bytes().all(plain)", ""],
     ["a guardrail is sent only once", "openrouter::read(&upstream.http.send(call).await)", "openrouter::read(&crate::upstream::client::send_safe(upstream, call).await)"],
     ["a guardrail is removed only when the answer says so", "    unassigned_count: i64,", "    #[serde(default)]\n    unassigned_count: i64,"],
     ["both ends of a long list are read", "            seen = seen.max(", "            seen = seen.min("],

@@ -234,7 +234,7 @@ fn every_answer_to_a_fuzzed_request_is_in_the_api_description() {
         let operations = operations(document);
         assert_eq!(
             operations.len(),
-            29,
+            30,
             "{:?}",
             operations.iter().map(|o| &o.path).collect::<Vec<_>>()
         );

@@ -219,6 +219,23 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "stops a run, as one that dies stops, which is played",
     ),
     (
+        ("DELETE", "/api/v1/requests/{id}"),
+        "withdraws what nobody has decided",
+    ),
+    (
+        ("POST", "/api/v1/projects"),
+        "groups keys, which changes no limit",
+    ),
+    (("PATCH", "/api/v1/projects/{id}"), "the same"),
+    (
+        ("POST", "/api/v1/notices/read"),
+        "marks what a member has read",
+    ),
+    (
+        ("POST", "/api/v1/leaks"),
+        "reports a key by its secret; reported by its id, it is played",
+    ),
+    (
         ("POST", "/api/v1/admin/leaks"),
         "reports a key by its secret; reported by its id, it is played",
     ),

@@ -38,8 +38,7 @@ fn the_first_callback_uses_up_a_sign_in() {
 
 #[test]
 fn tabs_side_by_side_finish_in_any_order_each_on_its_own_page() {
-    // Names of pages that do not exist yet lead to the page of keys.
-    let tabs = [("keys", "/keys"), ("docs", "/docs"), ("usage", "/keys")];
+    let tabs = [("keys", "/keys"), ("docs", "/docs"), ("usage", "/usage")];
     let orders = [
         [0, 1, 2],
         [0, 2, 1],
