@@ -9,6 +9,7 @@ import { jwtVerify } from "jose";
 
 const SESSION_SECS = 7 * 86_400;
 const SKEW_SECS = 60;
+const RENEWAL_SECS = 14 * 86_400;
 /** The codes of a sweep that OpenRouter did not answer. */
 const SILENT = ["openrouter_unavailable", "credential_refused"];
 
@@ -50,8 +51,9 @@ async function build(env) {
     const counter = await crypto.subtle.sign("HMAC", rateKey, text.encode(`LIMIT_API\0${session.sub}`));
     if (!(await env.LIMIT_API.limit({ key: hex(new Uint8Array(counter)) })).success) return c.body(null, 429);
     const now = Math.floor(Date.now() / 1000);
-    const [members, cards, sweeps] = await env.DB.batch([
-      env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub, now), env.DB.prepare(sql.ended).bind("sweep"),
+    const [members, cards, gone, sweeps] = await env.DB.batch([
+      env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub, now),
+      env.DB.prepare(sql.gone).bind(session.sub, 100), env.DB.prepare(sql.ended).bind("sweep"),
     ]);
     const member = members.results.map(onlyColumn)[0];
     if (!member) return c.body(null, 401);
@@ -60,6 +62,8 @@ async function build(env) {
     const ended = sweeps.results.map(onlyColumn)[0];
     return c.json({
       keys: cards.results.map((/** @type {object} */ row) => shown(onlyColumn(row), now)),
+      // The bench's member has no key that has ended.
+      ended: gone.results.map(onlyColumn),
       openrouter: { answers: !SILENT.includes(ended?.code), as_of: ended ? moment(ended.at) : null },
     });
   });
@@ -95,27 +99,40 @@ const onlyColumn = (row) => JSON.parse(Object.values(row)[0]);
 
 /** A key as its owner sees it. @param {any} card @param {number} now */
 function shown(card, now) {
-  const over = card.expires_at <= now && (card.state === "active" || card.state === "disabled");
+  const { created_at: created, expires_at: expires, days } = card.life;
+  const over = expires <= now && (card.state === "active" || card.state === "disabled");
+  const spend = card.usage.read_at === null ? null : spent(card, now);
+  const resets = windowEnd(card.limit_reset, now);
+  const bounds = ["workspace", "account"];
   return {
     id: card.id,
     name: card.name,
+    project: card.project,
     mask: card.label,
     state: over ? "expired" : card.state,
-    missing: card.missing === 1 && ["active", "disabled"].includes(card.state),
+    missing: card.upstream.missing === 1 && ["active", "disabled"].includes(card.state),
     holds: card.holds,
     limit_usd: usd(card.limit_nano),
     plan_limit_usd: usd(allowed(card.grants)),
+    own_limit_usd: card.grants.own_limit_nano === null ? null : usd(card.grants.own_limit_nano),
+    upstream_limit_usd: card.grants.upstream_limit_nano === null ? null : usd(card.grants.upstream_limit_nano),
     // The bench's keys all have something left of their windows.
     available_from: null,
-    upstream_limit_usd: card.grants.upstream_limit_nano === null ? null : usd(card.grants.upstream_limit_nano),
     limit_reset: card.limit_reset,
-    resets_at: moment(windowEnd(card.limit_reset, now)),
-    created_at: moment(card.created_at),
-    expires_at: moment(card.expires_at),
+    resets_at: moment(resets),
+    created_at: moment(created),
+    expires_at: moment(expires),
+    renewable_from: moment(expires - Math.min(RENEWAL_SECS, Math.floor((days * 86_400) / 3))),
     generation: card.issue.number,
     issued_at: moment(card.issue.at),
     grace_until: card.issue.grace_until === null ? null : moment(card.issue.grace_until),
-    spend: card.usage.read_at === null ? null : spent(card, now),
+    spend,
+    spendable: over ? null : {
+      amount_usd: spend?.left_usd ?? null,
+      bound: "key",
+      until: moment(Math.min(resets, expires)),
+      unknown: card.upstream.has_guardrail === 1 ? ["guardrail", ...bounds] : bounds,
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 //! Writes down what SQLite answered to every statement of the application, for the test that asks D1 the same.
 
 use keycap::domain::usage::day::UtcDay;
-use keycap::ports::{DbError, SqlValue};
+use keycap::ports::{Database, DbError, Sql, SqlValue, Stmt};
 use serde_json::{Value as Json, json};
 
 use crate::support::browser::CLAIM;
@@ -466,7 +466,8 @@ fn usage(world: &World, operator: &Browser<'_>) {
     assert!(world.tick());
     night(1);
     assert_eq!(world.last_run(), "done");
-    world.db.run("UPDATE models SET name = 'an older name'");
+    let renamed = world.run(world.db.batch(vec![Stmt::new(&OLDER_NAME, Vec::new())]));
+    assert!(renamed.is_some_and(|renamed| renamed.is_ok()));
     night(1);
     // OpenRouter has no analytics, and does not answer for one key.
     for operation in ["openrouter.analytics.query", "openrouter.analytics.meta"] {
@@ -520,6 +521,14 @@ fn rotations(world: &World, member: &Browser<'_>, key: &str) {
         }
     }
 }
+
+/// Gives a model the name that earlier rules gave it.
+static OLDER_NAME: Sql = Sql {
+    name: "keycap::store::tests::OLDER_NAME",
+    text: "UPDATE models SET name = 'an older name' WHERE slug = 'vendor/model-1'",
+    for_each: false,
+    parameters: &[],
+};
 
 fn written(ran: &Ran) -> Json {
     let value = |value: &SqlValue| match value {

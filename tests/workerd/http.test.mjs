@@ -101,11 +101,13 @@ describe("every answer", () => {
   test("what a document loads is what the sources make now, has the hash of its content in its name, and is kept for ever", async () => {
     const made = new Map((await pageFiles()).map(({ name, content }) => [`/assets/${name}`, Buffer.from(content)]));
     const asked = new Set();
-    const own = { "/": "landing", "/docs": "docs", "/keys": "keys", "/nothing": undefined };
+    const own = { "/": "landing", "/docs": "docs", "/keys": "keys", "/account": "account", "/leak": "leak", "/usage": "usage", "/admin": "console", "/nothing": undefined };
+    const administrator = await deployment.member("operator");
+    const more = /** @type {Record<string, string>} */ ({ "/usage": "charts", "/admin": "tables" });
     for (const [path, script] of Object.entries(own)) {
-      const document = await new Client(deployment.worker).call(path, { headers: HTML });
+      const document = await administrator.call(path, { headers: HTML });
       const loaded = Array.from(document.text.matchAll(/<(?:link|script)[^>]*? (?:href|src)="([^"]*)"/g), ([, address]) => address);
-      assert.deepEqual(loaded.map((address) => /^\/assets\/([a-z]+)-[0-9a-f]{16}\.[a-z]+$/.exec(address)?.[1]), ["icon", "style", ...(script ? [script] : [])], path);
+      assert.deepEqual(loaded.map((address) => /^\/assets\/([a-z]+)-[0-9a-f]{16}\.[a-z]+$/.exec(address)?.[1]), ["icon", "style", ...(more[path] ? [more[path]] : []), ...(script ? [script] : [])], path);
       for (const address of loaded) asked.add(address);
     }
     assert.deepEqual([...asked].sort(), [...made.keys()].sort(), "each file is loaded by a page");

@@ -23,6 +23,10 @@ after(() => deployment?.close());
 /** The bodies of routes that need more than an empty object. */
 const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/requests": { kind: "claim" },
+  "POST /api/v1/leaks": { sha256: "0".repeat(64) },
+  "POST /api/v1/projects": { name: "Parser" },
+  "PATCH /api/v1/projects/{id}": { name: "Parser" },
+  "POST /api/v1/notices/read": { ids: ["none"] },
   "PATCH /api/v1/keys/{id}": { disabled: true },
   "PATCH /api/v1/admin/settings": { minting: "stopped" },
   "PATCH /api/v1/admin/requests/{id}": { state: "declined" },
