@@ -56,7 +56,7 @@ fn hostile_ids(world: &World) -> Vec<String> {
         "%3Cscript%3E",
         "javascript:alert(1)",
         "http:%2f%2fevil.example",
-        "sk-or-v1-0000000000000000000000000000000000000000000000000000000000000000",
+        "sk-or-v1-not-a-key",
     ]
     .map(str::to_owned)
     .to_vec();

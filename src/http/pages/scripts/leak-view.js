@@ -34,7 +34,7 @@ const told = ({ another }) => html`
   <section class="card" aria-labelledby="told">
     <h2 id="told" data-news tabindex="-1">Thank you. Your report was received.</h2>
     <p>If this service gave the key out, it is being disabled now, and its owner is told. This answer is the same for every key.</p>
-    <p>If you can, also remove the key from the place where you found it, or tell whoever can. A key that was pushed stays in the history.</p>
+    <p>If you can, remove the key from the place where you found it as well, or tell the person who can. A key that was once committed to a repository stays in the history of that repository.</p>
     <p class="actions"><button class="button" type="button" @click=${another}>Report another</button></p>
   </section>
 `;
