@@ -16,21 +16,19 @@ use crate::upstream::openrouter::rules::{GuardrailRules, change_rules, read_rule
 use crate::upstream::openrouter::{UpstreamRefusal, UpstreamReply, workspaces};
 
 /// Brings the workspace to what the switch of all keys requires. What does not succeed is logged, and the next sweep
-/// tries it again; the keys are disabled one by one in any case.
+/// tries it again; the keys are disabled one by one in any case. A workspace that is closed is opened again even if the
+/// operator has taken the declaration back meanwhile.
 pub async fn follow(app: &App, actor: &str) -> Result<(), DbError> {
-    let Some(workspace) = app.config.exclusive_workspace.as_deref() else {
-        return Ok(());
-    };
-    let state = closures::state(&*app.db, workspace).await?;
+    let state = closures::state(&*app.db).await?;
     let closes = state.keys_off;
-    let reply = match state.change {
-        None if !closes => return Ok(()),
-        Some(change) if change.is_settled(closes, app.now()) => return Ok(()),
-        Some(change) => send(app, workspace, &change, closes, actor).await?,
-        None => match begin(app, workspace, actor).await? {
-            UpstreamReply::Is(Some(change)) => send(app, workspace, &change, closes, actor).await?,
+    let reply = match (state.change, app.config.exclusive_workspace.as_deref()) {
+        (Some(change), _) if change.is_settled(closes, app.now()) => return Ok(()),
+        (Some(change), _) => send(app, &change, closes, actor).await?,
+        (None, Some(workspace)) if closes => match begin(app, workspace, actor).await? {
+            UpstreamReply::Is(Some(change)) => send(app, &change, closes, actor).await?,
             other => other.map(|_| ()),
         },
+        (None, _) => return Ok(()),
     };
     let why = match reply {
         UpstreamReply::Is(()) => return Ok(()),
@@ -72,21 +70,20 @@ async fn begin(
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
     let (db, now) = (&*app.db, app.now());
     closures::begin(db, workspace, &guardrail, &rules, actor, &change, now).await?;
-    let state = closures::state(db, workspace).await?;
+    let state = closures::state(db).await?;
     Ok(UpstreamReply::Is(state.change))
 }
 
 /// Sends the change, which is marked as in flight before, and settles it if OpenRouter confirms it.
 async fn send(
     app: &App,
-    workspace: &str,
     change: &ClosureChange,
     closes: bool,
     actor: &str,
 ) -> Result<UpstreamReply<()>, DbError> {
     let nonce = random::nonce(&*app.random).map_err(|_| DbError::Broken)?;
     let pending = PendingClosure {
-        workspace,
+        workspace: &change.workspace,
         closes,
         nonce: &nonce,
     };
@@ -107,8 +104,8 @@ async fn send(
     if reply != UpstreamReply::Is(()) {
         return Ok(reply);
     }
-    let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
-    closures::settle(&*app.db, &pending, in_flight, actor, &change, app.now()).await?;
+    let id = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
+    closures::settle(&*app.db, &pending, in_flight, actor, &id, app.now()).await?;
     Ok(reply)
 }
 

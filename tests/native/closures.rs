@@ -115,6 +115,19 @@ fn a_workspace_that_may_hold_keys_of_others_is_left_alone() {
 }
 
 #[test]
+fn a_closed_workspace_is_opened_also_after_the_operator_took_the_declaration_back() {
+    let (world, cookies, hashes) = begin();
+    switch(&world, &cookies, "off");
+    world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "false");
+    sweeps(&world, 1);
+    assert_eq!(remembered(&world), 1);
+    switch(&world, &cookies, "on");
+    assert_eq!(rules(&world), json!([null, null, null, null]));
+    sweeps(&world, 1);
+    assert_eq!((callers(&world, &hashes), remembered(&world)), (3, 0));
+}
+
+#[test]
 fn a_rule_that_openrouter_refuses_is_followed_by_the_next_and_by_the_keys_themselves() {
     for (refused, closed) in [
         (1, json!([null, ["keycap-no-provider"], null, null])),

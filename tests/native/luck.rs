@@ -15,12 +15,13 @@ fn sweeps(world: &World, n: usize) {
     }
 }
 
-/// Runs an operation and returns the last batch that it sent, so that it can land once more much later.
+/// Runs an operation and returns the last batch of it that wrote something, so that it can land once more much later.
 fn last_batch(world: &World, operation: impl FnOnce()) -> Vec<keycap::ports::Stmt> {
     *world.db.trace.borrow_mut() = Some(Vec::new());
     operation();
     let trace = world.db.trace.borrow_mut().take().unwrap();
-    trace.last().unwrap().stmts.clone()
+    let wrote = trace.iter().rev().find(|ran| !ran.wrote().is_empty());
+    wrote.unwrap().stmts.clone()
 }
 
 fn lands_late(world: &World, batch: Vec<keycap::ports::Stmt>) {

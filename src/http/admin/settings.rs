@@ -166,7 +166,7 @@ pub async fn change_settings(context: Context) -> Result<Reply, Error> {
         wanted,
         SettingChange::KeysOff { .. } | SettingChange::KeysOn
     );
-    if is_done && of_keys && app.config.exclusive_workspace.is_some() {
+    if is_done && of_keys {
         let actor = session.member.clone();
         let closure = QueuedWork::Closure { actor };
         app.queued_work.borrow_mut().push(closure);

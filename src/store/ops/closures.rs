@@ -12,10 +12,10 @@ use crate::store::query::{batch_retrying_unknown, last_row, read, rows_of};
 const TARGET: &str = "workspace";
 
 statements! {
-    STATE { workspace: String } = "SELECT json_object('keys_off', s.keys = 'off', 'change', (SELECT json_object(
-            'guardrail', c.guardrail_id, 'rules_before', c.rules_before, 'wanted', c.wanted,
+    STATE = "SELECT json_object('keys_off', s.keys = 'off', 'change', (SELECT json_object(
+            'workspace', c.workspace_id, 'guardrail', c.guardrail_id, 'rules_before', c.rules_before, 'wanted', c.wanted,
             'confirmed', c.confirmed = 1, 'sent_at', c.sent_at)
-          FROM closed_workspaces c WHERE c.workspace_id = :workspace))
+          FROM closed_workspaces c ORDER BY c.workspace_id LIMIT 1))
         FROM settings s";
 
     BEGIN_GUARD { change: PublicId, actor: String, now: Timestamp, workspace: String } =
@@ -72,6 +72,7 @@ from_json! {
     /// The latest change of a default guardrail.
     #[derive(Clone, Debug)]
     pub struct ClosureChange {
+        pub workspace: String,
         pub guardrail: String,
         /// The guardrail's rules before its first change, as JSON.
         pub rules_before: String,
@@ -95,9 +96,9 @@ const fn name(closed: bool) -> &'static str {
     if closed { "closed" } else { "open" }
 }
 
-/// Reads what the workspace should be, and what was sent for that.
-pub async fn state(db: &dyn Database, workspace: &str) -> Result<ClosureState, DbError> {
-    last_row(&db.batch(vec![stmt!(STATE { workspace })]).await?)?.ok_or(DbError::Broken)
+/// Reads whether every key must be disabled, and what was sent for that to the workspace that is closed.
+pub async fn state(db: &dyn Database) -> Result<ClosureState, DbError> {
+    last_row(&db.batch(vec![stmt!(STATE)]).await?)?.ok_or(DbError::Broken)
 }
 
 /// Writes down what the workspace's default guardrail allowed, before it is changed for the first time. Answers false if

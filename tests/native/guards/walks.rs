@@ -239,12 +239,12 @@ fn a_list_that_became_shorter_than_the_next_offset_is_walked_again() {
     world.somebodys_keys(104);
     world.pass(TEN_MINUTES);
     // The run is held between the first page and the second.
-    world.effects.plan(&[(6, Fate::HeldAfter)]);
+    world.effects.plan(&[(7, Fate::HeldAfter)]);
     let (service, now) = (world.service(), world.now());
     let run = keycap::jobs::sweep_and_go_on(service.app(), now);
     let (mut run, mut context) = (std::pin::pin!(run), Context::from_waker(Waker::noop()));
     assert!(run.as_mut().poll(&mut context).is_pending());
-    assert!(world.effects.names()[6].starts_with("http GET"));
+    assert!(world.effects.names()[7].starts_with("http GET"));
     world.somebody_deletes(20);
     assert!(run.as_mut().poll(&mut context).is_ready());
     assert_eq!(world.states(), ["void"]);
