@@ -1,17 +1,19 @@
 //! How JSON is read. Bodies of requests and answers of foreign services are serde's structs, which `members` reads. Rows
-//! of our own database are read by serde straight from their text, in the forms that SQLite gives them.
+//! of our own database are read from a value that borrows their text (`stored`), in the forms that SQLite gives them.
 
 pub mod members;
+pub mod stored;
 
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
-use crate::domain::key::stray;
+use crate::domain::key::stray::MarkedRow;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::history;
 use crate::domain::people::identity::Status;
@@ -20,6 +22,7 @@ use crate::domain::people::request;
 use crate::domain::policy::switches;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
+use crate::ports::json::stored::{StoredJson, StoredMembers};
 
 /// Reads JSON in which no object has a member twice, since readers differ about which of the two counts. Returns `None`
 /// for any other text.
@@ -30,10 +33,11 @@ pub fn parse(bytes: &[u8]) -> Option<Value> {
 
 /// Reads a `T` from JSON of our own. Returns `None` if the bytes are anything else.
 pub fn read<T: FromJson>(bytes: &[u8]) -> Option<T> {
-    let mut from = serde_json::Deserializer::from_slice(bytes);
-    let read = T::from_json(&mut from).ok()?;
-    from.end().ok()?;
-    Some(read)
+    T::from_json(stored(bytes)?)
+}
+
+fn stored(bytes: &[u8]) -> Option<StoredJson<'_>> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// JSON in which no object has a member twice.
@@ -100,8 +104,23 @@ impl<'de> Visitor<'de> for JsonReader {
 /// A type that is read from our own JSON: rows of the database, and what we stored ourselves. In SQLite's JSON, booleans
 /// are 0 and 1, moments are seconds, and amounts are nano-USD.
 pub trait FromJson: Sized {
-    /// Fails if the value is anything else.
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
+    /// Returns `None` if the value is anything else.
+    fn from_json(value: StoredJson<'_>) -> Option<Self>;
+}
+
+/// A struct that is read from the members of an object, which may have further ones.
+pub trait FromMembers: Sized {
+    /// Returns `None` if a member is missing or is anything else.
+    fn from_members(members: &mut StoredMembers<'_>) -> Option<Self>;
+}
+
+/// Reads the struct from an object. It is not inlined, so that each struct has one reader however often it is read.
+#[inline(never)]
+pub fn from_object<T: FromMembers>(value: StoredJson<'_>) -> Option<T> {
+    match value {
+        StoredJson::Object(mut members) => T::from_members(&mut members),
+        _ => None,
+    }
 }
 
 /// Declares a struct that is read from an object. Each field is read from the member of its name, which has to be
@@ -112,42 +131,54 @@ macro_rules! from_json {
         $(; $($(#[$part_about:meta])* $part_own:vis $part:ident: $part_type:ty),+ $(,)?)?
     }) => {
         $(#[$meta])*
-        #[derive(serde::Deserialize)]
         $vis struct $name {
-            $($(#[$about])* #[serde(deserialize_with = "crate::ports::json::FromJson::from_json")] $own $field: $type,)*
-            $($($(#[$part_about])* #[serde(flatten)] $part_own $part: $part_type,)+)?
+            $($(#[$about])* $own $field: $type,)*
+            $($($(#[$part_about])* $part_own $part: $part_type,)+)?
+        }
+
+        from_members!($name { $($field),* $(; $($part),+)? });
+    };
+}
+
+/// Reads a struct as [`from_json`] does, which is declared elsewhere.
+macro_rules! from_members {
+    ($name:ty { $($field:ident),* $(; $($part:ident),+)? }) => {
+        impl crate::ports::json::FromMembers for $name {
+            fn from_members(members: &mut crate::ports::json::stored::StoredMembers<'_>) -> Option<Self> {
+                Some(Self {
+                    $($field: crate::ports::json::FromJson::from_json(members.take(stringify!($field))?)?,)*
+                    $($($part: crate::ports::json::FromMembers::from_members(members)?,)+)?
+                })
+            }
         }
 
         impl crate::ports::json::FromJson for $name {
-            fn from_json<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                serde::Deserialize::deserialize(from)
+            fn from_json(value: crate::ports::json::stored::StoredJson<'_>) -> Option<Self> {
+                crate::ports::json::from_object(value)
             }
         }
     };
 }
 
-/// Types that serde reads in the same form.
-macro_rules! same_form {
+/// Enums of words, each of which serde reads from its word.
+macro_rules! words {
     ($($type:ty),+ $(,)?) => {
         $(impl FromJson for $type {
-            fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                Self::deserialize(from)
+            fn from_json(value: StoredJson<'_>) -> Option<Self> {
+                match value {
+                    StoredJson::Text(word) => from_word(&word),
+                    _ => None,
+                }
             }
         })+
     };
 }
 
-same_form!(
-    Value,
-    i64,
-    u32,
-    usize,
-    String,
+words!(
     LimitReset,
     Reason,
     GenerationState,
     Status,
-    stray::MarkedRow,
     history::HistoryActor,
     history::HistoryEvent,
     notice::NoticeKind,
@@ -162,67 +193,93 @@ same_form!(
     switches::WorkspaceClosure,
 );
 
-impl FromJson for bool {
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct FlagReader;
+/// Reads a value of an enum from its word.
+pub fn from_word<'de, T: Deserialize<'de>>(word: &'de str) -> Option<T> {
+    T::deserialize(BorrowedStrDeserializer::<serde::de::value::Error>::new(
+        word,
+    ))
+    .ok()
+}
 
-        impl Visitor<'_> for FlagReader {
-            type Value = bool;
+from_members!(MarkedRow {
+    public_id,
+    upstream_name,
+    state,
+    upstream_hash,
+    erased,
+    delivered,
+    limit_nano
+});
 
-            fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
-                to.write_str("a boolean, or 0 or 1")
-            }
+impl FromJson for Value {
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        Some(value.into_value())
+    }
+}
 
-            fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
-                Ok(value)
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
-                Ok(value != 0)
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
-                Ok(value != 0)
-            }
+impl FromJson for String {
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        match value {
+            StoredJson::Text(text) => Some(text.into_owned()),
+            _ => None,
         }
+    }
+}
 
-        from.deserialize_any(FlagReader)
+impl FromJson for i64 {
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        value.whole()
+    }
+}
+
+impl FromJson for u32 {
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        value.whole()?.try_into().ok()
+    }
+}
+
+impl FromJson for usize {
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        value.whole()?.try_into().ok()
+    }
+}
+
+impl FromJson for bool {
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        match value {
+            StoredJson::Flag(value) => Some(value),
+            _ => value.whole().map(|number| number != 0),
+        }
     }
 }
 
 impl FromJson for Timestamp {
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        i64::deserialize(from).map(Self::from_secs)
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        value.whole().map(Self::from_secs)
     }
 }
 
 impl FromJson for NanoUsd {
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let amount = Self::from_nano(i64::deserialize(from)?);
-        amount.ok_or(D::Error::custom("no amount"))
-    }
-}
-
-/// A part of an `Option` or a list.
-struct Part<T>(T);
-
-impl<'de, T: FromJson> Deserialize<'de> for Part<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        T::from_json(from).map(Self)
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        Self::from_nano(value.whole()?)
     }
 }
 
 impl<T: FromJson> FromJson for Option<T> {
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let part = Option::<Part<T>>::deserialize(from)?;
-        Ok(part.map(|Part(value)| value))
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        match value {
+            StoredJson::Null => Some(None),
+            value => T::from_json(value).map(Some),
+        }
     }
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let parts = Vec::<Part<T>>::deserialize(from)?;
-        Ok(parts.into_iter().map(|Part(item)| item).collect())
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        match value {
+            StoredJson::List(items) => items.into_iter().map(T::from_json).collect(),
+            _ => None,
+        }
     }
 }
 

@@ -6,9 +6,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use serde::Deserialize;
-
 use crate::app::chunk::shared::{BatchAnswer, Shared, Waiting};
+use crate::ports::json;
 use crate::ports::{Database, DbError, LocalFuture, Rows, Stmt};
 
 impl Waiting {
@@ -190,17 +189,18 @@ fn of_each(answer: &[Rows], positions: &[Vec<(usize, usize)>]) -> Vec<BatchAnswe
     positions.iter().map(each).collect()
 }
 
-/// The member of each object that says which row of the statement it belongs to.
-#[derive(Deserialize)]
-struct OfRow {
-    row: usize,
+from_json! {
+    /// The member of each object that says which row of the statement it belongs to.
+    struct OfRow {
+        row: usize,
+    }
 }
 
 /// Parts the rows of a statement by the row that each belongs to.
 fn parted(rows: &Rows) -> Option<Vec<Rows>> {
     let mut parted: Vec<Rows> = Vec::new();
     for text in rows {
-        let OfRow { row } = serde_json::from_str(text).ok()?;
+        let OfRow { row } = json::read(text.as_bytes())?;
         if parted.len() <= row {
             parted.resize(row.saturating_add(1), Rows::new());
         }

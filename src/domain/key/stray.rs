@@ -6,7 +6,7 @@ use crate::domain::key::generation::GenerationState;
 use crate::domain::money::NanoUsd;
 
 /// The row that the name of an upstream key leads to, as the database has it now.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkedRow {
     pub public_id: String,
     pub upstream_name: String,

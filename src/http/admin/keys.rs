@@ -2,7 +2,6 @@
 //! secret, or OpenRouter's hash of one.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::app::error::Error;
 use crate::domain::key::clue::KeyClue;
@@ -14,7 +13,7 @@ use crate::domain::time::period::LimitReset;
 use crate::http::api::cursor;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
-use crate::ports::json::{self, FromJson};
+use crate::ports::json::from_word;
 use crate::store::keys::listed::{self, KeyFilter, ListedKey};
 use crate::store::members;
 use crate::store::query::rows_of;
@@ -149,23 +148,21 @@ fn filter(context: &Context) -> Result<KeyFilter, Error> {
     let state = context.query("state");
     if state
         .as_deref()
-        .is_some_and(|text| !is_word::<GenerationState>(text))
+        .is_some_and(|text| from_word::<GenerationState>(text).is_none())
     {
         return Err(Error::BadRequest {
             detail: "state must be the state of a key, such as active, disabled or stuck.",
         });
     }
     let hold = context.query("hold");
-    if hold.as_deref().is_some_and(|text| !is_word::<Reason>(text)) {
+    if hold
+        .as_deref()
+        .is_some_and(|text| from_word::<Reason>(text).is_none())
+    {
         return Err(Error::BadRequest {
             detail: "hold must be the reason of a hold, such as admin, leak or upstream.",
         });
     }
     let plan = context.query("plan");
     Ok(KeyFilter { state, hold, plan })
-}
-
-/// Answers whether a text is one of the words of an enum.
-fn is_word<T: FromJson>(text: &str) -> bool {
-    json::read::<T>(Value::from(text).to_string().as_bytes()).is_some()
 }

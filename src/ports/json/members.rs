@@ -102,7 +102,7 @@ impl<'de> Deserializer<'de> for MemberValue {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, MemberError> {
         match self.0 {
-            Value::Array(_) => self.deserialize_any(visitor),
+            Value::Array(items) => visitor.visit_seq(ItemReader(items.into_iter().enumerate())),
             _ => Err(MemberError::expected("must be a list")),
         }
     }
@@ -115,7 +115,9 @@ impl<'de> Deserializer<'de> for MemberValue {
         visitor: V,
     ) -> Result<V::Value, MemberError> {
         match self.0 {
-            Value::Object(_) => self.deserialize_any(visitor),
+            Value::Object(members) => {
+                visitor.visit_map(MemberReader::new(members.into_iter().collect()))
+            }
             _ => Err(MemberError::expected("must be an object")),
         }
         .map_err(|error| error.of(name))

@@ -1,7 +1,5 @@
 //! Retained keys: they are disabled for good, or expired, and OpenRouter keeps them until their last spend is read.
 
-use serde::Deserializer;
-
 use crate::domain::id::PublicId;
 use crate::domain::key::purge::Known;
 use crate::domain::money::NanoUsd;
@@ -9,6 +7,7 @@ use crate::domain::money::spend::Spend;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::json::FromJson;
+use crate::ports::json::stored::StoredJson;
 use crate::ports::{Database, DbError, Stmt};
 use crate::store::audit;
 use crate::store::keys::due::{BATCH, Due};
@@ -118,8 +117,8 @@ from_json! {
 }
 
 impl FromJson for RetainedKey {
-    fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let row = RetainedKeyRow::from_json(from)?;
+    fn from_json(value: StoredJson<'_>) -> Option<Self> {
+        let row = RetainedKeyRow::from_json(value)?;
         let spend = Spend {
             daily: row.daily_nano,
             weekly: row.weekly_nano,
@@ -127,7 +126,7 @@ impl FromJson for RetainedKey {
             lifetime: row.lifetime_nano,
             read_at: row.read_at,
         };
-        Ok(Self {
+        Some(Self {
             due: row.due,
             known: Known {
                 spend,

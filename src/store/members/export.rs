@@ -214,8 +214,12 @@ from_json! {
     /// The position of a row in its section.
     struct RowPosition {
         position: i64,
-        /// Only payments are ordered by their ids, and changes have none.
-        #[serde(default)]
+    }
+}
+
+from_json! {
+    /// The id of a row. Only payments are ordered by their ids, and changes have none.
+    struct RowId {
         id: String,
     }
 }
@@ -242,10 +246,11 @@ impl PageReader<'_> {
         if rows.len() > self.left {
             self.next = Some(match shown.clone().next_back() {
                 Some(last) => {
-                    let last: RowPosition = read(last)?;
+                    let RowPosition { position } = read(last)?;
+                    let id = read(last).map(|RowId { id }| id);
                     ExportPosition {
-                        number: last.position,
-                        id: last.id,
+                        number: position,
+                        id: id.unwrap_or_default(),
                         ..ExportPosition::beginning_of(n)
                     }
                 }

@@ -160,7 +160,7 @@ impl From<HistoryRow> for HistoryEntry {
 }
 
 fn reason(word: &str) -> Option<Reason> {
-    json::read(serde_json::Value::from(word).to_string().as_bytes())
+    json::from_word(word)
 }
 
 from_json! {

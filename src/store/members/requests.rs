@@ -161,6 +161,7 @@ from_json! {
     #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     pub struct RequestWithMember {
         member: Asker;
+        #[serde(flatten)]
         pub request: Request,
     }
 }

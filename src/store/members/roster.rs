@@ -158,6 +158,7 @@ from_json! {
     #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
     pub struct MemberDetails {
         pub keys: Vec<KeyOfMember>;
+        #[serde(flatten)]
         pub card: MemberCard,
     }
 }
