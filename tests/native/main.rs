@@ -26,6 +26,7 @@ mod closures;
 mod conformance;
 mod console;
 mod console_lists;
+mod console_views;
 mod counted;
 mod cuts;
 mod deadlines;
