@@ -6,10 +6,18 @@ import { run, seconds } from "./process.mjs";
 import { forbiddenInHistory, forbiddenInTree } from "./secrets.mjs";
 import { isProgram, runMain, setup } from "./setup.mjs";
 
-/** @type {{ name: string, run: () => Promise<unknown> }[]} */
+/** @typedef {{ name: string, run: () => Promise<unknown> }} Check */
+
+/** @type {Check} */
+export const NATIVE_CLIPPY = {
+  name: "clippy, native",
+  run: () => cargo("clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),
+};
+
+/** @type {Check[]} */
 export const checks = [
   { name: "formatting (cargo fmt)", run: () => cargo("fmt", "--all", "--check") },
-  { name: "clippy, native", run: () => cargo("clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings") },
+  NATIVE_CLIPPY,
   { name: "clippy, wasm", run: () => cargo("clippy", "--quiet", "--locked", "--lib", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings") },
   { name: "types of scripts and tests (tsc)", run: () => tsc("tsconfig.json") },
   { name: "types of the pages (tsc)", run: () => tsc("tsconfig.pages.json") },

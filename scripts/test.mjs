@@ -12,7 +12,7 @@ import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { SIZE_BUDGET_KB, build } from "./build.mjs";
-import { checks } from "./check.mjs";
+import { NATIVE_CLIPPY, checks } from "./check.mjs";
 import { buildSandbox } from "./local.mjs";
 import { inRoot, node, root } from "./paths.mjs";
 import { finish, seconds } from "./process.mjs";
@@ -38,6 +38,18 @@ function notice(line) {
   const [, what] = /^(?:# |ℹ )?(?:counted|not applicable): (.*)$/.exec(line) ?? [];
   if (what !== undefined) counted.push(line.replace(/^(?:# |ℹ )/, ""));
 }
+
+/**
+ * Whether the native stage is run as a whole, so that clippy is its compiler. A run of clippy beside it would compile
+ * everything twice.
+ */
+let lintedWhileCompiling = false;
+
+/**
+ * Clippy as the compiler of our own crates, with every warning as an error. That is what `cargo clippy` itself sets,
+ * for a build that makes no programs.
+ */
+const LINTED = { RUSTC_WORKSPACE_WRAPPER: "clippy-driver", CLIPPY_ARGS: "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__" };
 
 /** What the earlier stages have made for the later ones. */
 const made = { sandbox: "", worker: false };
@@ -65,6 +77,7 @@ const NEEDS_WORKER = new Set(["workerd", "browser"]);
 async function runChecks() {
   const counts = none();
   for (const check of checks) {
+    if (check === NATIVE_CLIPPY && lintedWhileCompiling) continue;
     const startedAt = performance.now();
     const problem = await check.run().then(() => undefined, (/** @type {Error} */ error) => error.message);
     console.log(`${problem === undefined ? "✔" : "✖"} ${check.name} (${seconds(startedAt)})`);
@@ -80,7 +93,7 @@ async function cargoTest(args, words) {
   // `--show-output` also prints what a passed test counted.
   const { code } = await finish("cargo", ["test", "--locked", "--no-fail-fast", ...args, "--", "--show-output", ...words], {
     cwd: root,
-    env: { CARGO_TERM_COLOR: process.stdout.isTTY ? "always" : "never" },
+    env: { CARGO_TERM_COLOR: process.stdout.isTTY ? "always" : "never", ...(lintedWhileCompiling ? LINTED : {}) },
     show: true,
     onLine: (line) => {
       notice(line);
@@ -182,6 +195,7 @@ await runMain(async () => {
   const { names, words } = chosen(args.filter((arg) => arg !== "--scale"));
   const startedAt = performance.now();
   const kind = isWarm() ? "warm" : "fresh";
+  lintedWhileCompiling = names.includes("native") && words.length === 0 && !full;
   await setup();
   const total = none();
   /** @type {string[]} */
