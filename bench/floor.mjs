@@ -6,7 +6,7 @@
  * @typedef {object} Bindings
  * @property {any} DB
  * @property {{ limit: (what: { key: string }) => Promise<unknown> }} LIMIT_API
- * @property {string} BENCH_SQL the four statements, as JSON
+ * @property {string} BENCH_SQL the five statements, as JSON
  * @property {string} BENCH_MEMBER the member who asks
  * @property {string} BENCH_BODY the answer
  * @property {string} BENCH_HEADERS the headers of the answer, as JSON
@@ -17,12 +17,12 @@ let prepared;
 
 /** @param {Bindings} env */
 function prepare({ DB, BENCH_SQL, BENCH_MEMBER, BENCH_BODY, BENCH_HEADERS }) {
-  const { session, cards, gone, ended } = JSON.parse(BENCH_SQL);
-  const [first, second, third, fourth] = [session, cards, gone, ended].map((sql) => DB.prepare(sql));
+  const { session, cards, gone, unread, ended } = JSON.parse(BENCH_SQL);
+  const [first, second, third, fourth, fifth] = [session, cards, gone, unread, ended].map((sql) => DB.prepare(sql));
   return {
     body: BENCH_BODY,
     headers: new Headers(JSON.parse(BENCH_HEADERS)),
-    bound: () => [first.bind(BENCH_MEMBER), second.bind(BENCH_MEMBER, Math.floor(Date.now() / 1000)), third.bind(BENCH_MEMBER, 100), fourth.bind("sweep")],
+    bound: () => [first.bind(BENCH_MEMBER), second.bind(BENCH_MEMBER, Math.floor(Date.now() / 1000)), third.bind(BENCH_MEMBER, 100), fourth.bind(BENCH_MEMBER), fifth.bind("sweep")],
   };
 }
 

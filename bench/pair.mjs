@@ -45,7 +45,7 @@ async function peersVars() {
   const lines = (await readFile(inRoot("public", "_headers"), "utf8")).matchAll(/^ {2}([\w-]+): (.+)$/gm);
   const headers = { ...Object.fromEntries([...lines].map(([, name, value]) => [name, value])), "cache-control": "no-store, no-transform" };
   return {
-    BENCH_SQL: JSON.stringify({ session: sql.get("members::SESSION"), cards: sql.get("cards::OF_MEMBER"), gone: sql.get("ended::OF_MEMBER"), ended: sql.get("runs::LAST_ENDED") }),
+    BENCH_SQL: JSON.stringify({ session: sql.get("members::SESSION"), cards: sql.get("cards::OF_MEMBER"), gone: sql.get("ended::OF_MEMBER"), unread: sql.get("workspaces::UNREAD_OF_MEMBER"), ended: sql.get("runs::LAST_ENDED") }),
     BENCH_HEADERS: JSON.stringify(headers),
   };
 }

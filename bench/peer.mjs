@@ -18,7 +18,7 @@ const SILENT = ["openrouter_unavailable", "credential_refused"];
  * @property {any} DB
  * @property {{ limit: (what: { key: string }) => Promise<{ success: boolean }> }} LIMIT_API
  * @property {string} AUTH_SESSION_SECRET
- * @property {string} BENCH_SQL the three statements, as JSON
+ * @property {string} BENCH_SQL the five statements, as JSON
  * @property {string} BENCH_HEADERS what every answer carries, as JSON
  */
 
@@ -51,9 +51,9 @@ async function build(env) {
     const counter = await crypto.subtle.sign("HMAC", rateKey, text.encode(`LIMIT_API\0${session.sub}`));
     if (!(await env.LIMIT_API.limit({ key: hex(new Uint8Array(counter)) })).success) return c.body(null, 429);
     const now = Math.floor(Date.now() / 1000);
-    const [members, cards, gone, sweeps] = await env.DB.batch([
+    const [members, cards, gone, unread, sweeps] = await env.DB.batch([
       env.DB.prepare(sql.session).bind(session.sub), env.DB.prepare(sql.cards).bind(session.sub, now),
-      env.DB.prepare(sql.gone).bind(session.sub, 100), env.DB.prepare(sql.ended).bind("sweep"),
+      env.DB.prepare(sql.gone).bind(session.sub, 100), env.DB.prepare(sql.unread).bind(session.sub), env.DB.prepare(sql.ended).bind("sweep"),
     ]);
     const member = members.results.map(onlyColumn)[0];
     if (!member) return c.body(null, 401);
@@ -65,6 +65,8 @@ async function build(env) {
       // The bench's member has no key that has ended.
       ended: gone.results.map(onlyColumn),
       openrouter: { answers: !SILENT.includes(ended?.code), as_of: ended ? moment(ended.at) : null },
+      // Every workspace of the bench could be read.
+      workspaces_unread: unread.results.map(onlyColumn),
     });
   });
   return app;
@@ -108,6 +110,7 @@ function shown(card, now) {
     id: card.id,
     name: card.name,
     project: card.project,
+    workspace: card.workspace,
     mask: card.label,
     state: over ? "expired" : card.state,
     missing: card.upstream.missing === 1 && ["active", "disabled"].includes(card.state),

@@ -105,6 +105,11 @@ impl Config {
         self.terms.open() && self.keys_page
     }
 
+    /// `OPENROUTER_WORKSPACE_ID`: the workspace that stays the default one, however many are enabled.
+    pub fn default_workspace(&self) -> Option<&str> {
+        self.plan_seed.as_ref()?.workspace_id.as_deref()
+    }
+
     /// Answers whether people can sign in: there must be an OAuth app, a session secret, and a plan to give them.
     pub fn sign_in_configured(&self) -> bool {
         self.github.is_some() && !self.session_secrets.is_empty() && self.plan_seed.is_some()

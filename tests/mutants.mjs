@@ -311,6 +311,8 @@ export const mutants = [
     ["one row's refusal stops no other row", "const REFUSALS: u32 = 3;", "const REFUSALS: u32 = 1;"],
   ]),
   ...inFile("src/jobs/walk.rs", [
+    ["a workspace that was read is not named any more", "    if was_read == Some(true) && run.begun.any_unread {", "    if false {"],
+    ["a page that does not come makes its workspace unread", "            End::Paused(_) if self.is_stalled(began_at) => Some(false),", "            End::Paused(_) if false => Some(false),"],
     ["a walk looks an hour further back than the last clean one", "const LOOK_BACK_SECS: i64 = 3_600;", "const LOOK_BACK_SECS: i64 = -3_600;"],
     ["an empty page must overlap with the page before it too", "        if !meets(&position, &page) {", "        if !meets(&position, &page) && !page.is_empty() {"],
     ["consecutive pages must overlap", "        if !meets(&position, &page) {", "        if !meets(&position, &page) && page.is_empty() {"],
@@ -397,9 +399,14 @@ export const mutants = [
     ["a key that is gone at OpenRouter counts as disabled", "\n        UpstreamReply::Missing if switch == Switch::Off => (SwitchInFlight::NONE, None),\n        ", ""],
   ]),
   ...inFile("src/upstream/openrouter/workspaces.rs", [
-    ["all pages of workspaces are read", "&offset={}\", listing.ids.len());", "&offset={}\", listing.ids.len().saturating_add(1));"],
-    ["a list of workspaces that shows nothing new is stopped", "        if listing.ids.len() == known {", "        if known == usize::MAX {"],
+    ["all pages of workspaces are read", "&offset={}\", listing.workspaces.len());", "&offset={}\", listing.workspaces.len().saturating_add(1));"],
+    ["a list of workspaces that shows nothing new is stopped", "        if listing.workspaces.len() == known {", "        if known == usize::MAX {"],
     ["a list of workspaces that was stopped is not complete", "        is_whole: false,", "        is_whole: true,"],
+  ]),
+  ...inFile("src/http/admin/workspaces.rs", [
+    ["a workspace is enabled once", "        if wanted.iter().any(|known| known.upstream_id == *id) {", "        if false {"],
+    ["a list that broke off names no wrong id", "            return Err(if listing.is_whole {", "            return Err(if true {"],
+    ["a workspace that a broken list lacks is not said to be gone", "        at_openrouter: listing.is_whole.then_some(false),", "        at_openrouter: Some(false),"],
   ]),
   ...inFile("src/jobs/watch.rs", [
     ["a job works only with the database of its own origin", "        Some(_) => Err(Halt::ForeignInstance),", "        Some(_) => Ok(true),"],

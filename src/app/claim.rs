@@ -17,7 +17,7 @@ mod restrictions;
 use serde_json::json;
 
 pub use crate::app::claim::decision::{
-    Claimed, MintLimit, busy_until, refusal_error, share, share_but,
+    Claimed, MintLimit, NOT_OFFERED, busy_until, refusal_error, share, share_but,
 };
 use crate::app::claim::decision::{not_reserved, spec};
 use crate::app::claim::endings::mark_unknown;
@@ -28,7 +28,7 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::crypto::random;
 use crate::crypto::sha256_hex;
-use crate::domain::id::IdKind;
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::mint::{Echo, MintSpec, check_echo};
@@ -55,9 +55,11 @@ pub async fn claim(
     session: Session,
     taking: Option<Taking>,
     accepts_terms: bool,
+    workspace: Option<PublicId>,
 ) -> Result<Claimed, Error> {
     let attempt = Attempt {
         accepts_terms,
+        workspace,
         ..attempt(app, session, taking)?
     };
     reserve(app, attempt).await
@@ -69,9 +71,11 @@ pub async fn create(
     session: Session,
     taking: Option<Taking>,
     new: NewKey,
+    workspace: Option<PublicId>,
 ) -> Result<Claimed, Error> {
     let attempt = Attempt {
         create: Some(new),
+        workspace,
         ..attempt(app, session, taking)?
     };
     reserve(app, attempt).await
@@ -133,6 +137,7 @@ pub fn attempt(app: &App, session: Session, taking: Option<Taking>) -> Result<At
         nonce: random::nonce(random)?,
         taking,
         create: None,
+        workspace: None,
         accepts_terms: false,
         rotation: None,
         policy: app.claim_policy(),
@@ -211,6 +216,7 @@ async fn settle(
                     .into_iter()
                     .collect(),
                 project: project_of(attempt, named),
+                workspace: decision.workspace.clone(),
                 ended: false,
                 missing: false,
                 has_guardrail: decision.plan.guardrail_id.is_some(),

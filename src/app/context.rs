@@ -56,6 +56,7 @@ impl App {
         ClaimPolicy {
             terms: self.config.terms,
             public_origin: self.config.public_origin.as_str().to_owned(),
+            default_workspace: self.config.default_workspace().map(str::to_owned),
         }
     }
 

@@ -155,6 +155,8 @@ pub enum Error {
     GuardrailUnread,
     /// OpenRouter did not say whether there is such a workspace.
     WorkspaceUnread,
+    /// The plan ties its keys to a workspace that is not enabled.
+    WorkspaceClosed,
     /// OpenRouter no longer has the workspace in which the plan's keys are made.
     WorkspaceMissing,
     /// OpenRouter did not say what the keys have spent.
@@ -223,6 +225,7 @@ impl Error {
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
+            | Self::WorkspaceClosed
             | Self::AccountTooYoung(_)
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted
@@ -338,6 +341,7 @@ impl Error {
             Self::OldUnconfirmed => "old_unconfirmed",
             Self::GuardrailUnread => "guardrail_unread",
             Self::WorkspaceUnread => "workspace_unread",
+            Self::WorkspaceClosed => "workspace_closed",
             Self::WorkspaceMissing => "workspace_missing",
             Self::SpendUnread => "spend_unread",
             Self::UsageUnread { .. } => "usage_unread",

@@ -13,3 +13,4 @@ pub(crate) mod rotate;
 pub mod run;
 pub(crate) mod runs;
 pub mod sync;
+pub mod workspaces;

@@ -29,6 +29,8 @@ pub enum IdKind {
     Finding,
     /// A member's own grouping of keys.
     Project,
+    /// A workspace that administrators have enabled.
+    Workspace,
 }
 
 impl IdKind {
@@ -47,6 +49,7 @@ impl IdKind {
             Self::Allotment => "alt",
             Self::Finding => "fnd",
             Self::Project => "prj",
+            Self::Workspace => "wsp",
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
     account_data, claim, create_key, health, history, keys, leaks, me, notices, overview, projects,
-    requests, rotations, usage,
+    requests, rotations, usage, workspaces,
 };
 use crate::http::auth;
 use crate::http::pages;
@@ -215,6 +215,11 @@ const OF_EVERYBODY: &[Route] = &[
     .takes::<projects::ProjectChangeRequest>(SMALL)
     .summary("Rename a project of mine, archive it, or take it out of the archive")
     .answers(&[ok::<projects::ProjectBody>(200)]),
+    of_keys(Method::Get, "/api/v1/workspaces", |c| {
+        Box::pin(workspaces::list_workspaces(c))
+    })
+    .summary("The workspaces in which I may have a key made")
+    .answers(&[ok::<workspaces::WorkspacesBody>(200)]),
     of_keys(Method::Get, "/api/v1/usage", |c| {
         Box::pin(usage::show_usage(c))
     })

@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::app::context::App;
 use crate::app::run::Run;
 use crate::app::sync::absence;
+use crate::app::workspaces as names;
 use crate::domain::run::{Job, LIST_REPEATS, UNAVAILABLE};
 use crate::domain::time::Timestamp;
 use crate::jobs::halt::{Halt, change, renew};
@@ -31,7 +32,8 @@ use crate::store::ops::drift as rows;
 use crate::store::ops::drift::Unseen;
 use crate::store::ops::retention;
 use crate::store::ops::runs::{self, Ending};
-use crate::upstream::openrouter::workspaces;
+use crate::store::ops::workspaces;
+use crate::upstream::openrouter::workspaces::Listing;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 const JOB: &str = Job::Reconcile.name();
@@ -110,6 +112,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
     watch::begin(app, run).await?;
     watch::our_account(app, run).await?;
     let mut pages = 0_usize;
+    let mut put_last = Vec::new();
     loop {
         let Some(place) = next_place(app, cursor).await? else {
             break;
@@ -119,7 +122,7 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
         }
         run.report(&cursor.counts);
         renew(app, run).await?;
-        pages = pages.saturating_add(walk_slice(app, run, place, cursor).await?);
+        pages = pages.saturating_add(walk_slice(app, run, place, cursor, &mut put_last).await?);
         keep(app, run, cursor).await?;
     }
     if cursor.broken {
@@ -139,6 +142,9 @@ async fn reconcile(app: &App, run: &Run, cursor: &mut Cursor) -> Result<(), Halt
     if !cursor.counts.dry_run {
         let days = i64::from(app.config.audit_retention_days);
         let since = run.now.plus(days.saturating_mul(-86_400));
+        if run.begun.any_unread {
+            workspaces::forget(&*app.db, run.now).await?;
+        }
         let pruned = retention::prune(&*app.db, &change(app)?, JOB, since, run.now).await?;
         cursor.counts.audit_pruned = cursor.counts.audit_pruned.saturating_add(pruned);
     }
@@ -153,10 +159,10 @@ async fn keep(app: &App, run: &Run, cursor: &Cursor) -> Result<(), Halt> {
 /// The workspace to continue with, or `None` if all were walked.
 async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Halt> {
     if cursor.places.is_none() {
-        let workspaces::Listing {
-            ids: mut places,
+        let Listing {
+            workspaces: listed,
             is_whole,
-        } = match workspaces::list(&app.upstream()).await {
+        } = match openrouter::workspaces::list(&app.upstream()).await {
             UpstreamReply::Is(listing) => listing,
             UpstreamReply::Refused(refused) => return Err(refused.into()),
             UpstreamReply::Missing | UpstreamReply::Unknown => return Err(Halt::Upstream),
@@ -164,6 +170,8 @@ async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Ha
         if !is_whole {
             cursor.counts.lists_cut_short = cursor.counts.lists_cut_short.saturating_add(1);
         }
+        names::refresh(app, &listed).await?;
+        let mut places: Vec<String> = listed.into_iter().map(|one| one.id).collect();
         places.extend(rows::workspaces(&*app.db, WORKSPACES).await?);
         places.sort();
         places.dedup();
@@ -176,12 +184,14 @@ async fn next_place(app: &App, cursor: &mut Cursor) -> Result<Option<String>, Ha
         .and_then(|places| places.last().cloned()))
 }
 
-/// Walks some pages of one workspace and compares their keys. It returns the number of pages.
+/// Walks some pages of one workspace and compares their keys. It returns the number of pages. `put_last` has the
+/// workspaces of which this run has put the turn behind that of the others.
 async fn walk_slice(
     app: &App,
     run: &Run,
     place: String,
     cursor: &mut Cursor,
+    put_last: &mut Vec<String>,
 ) -> Result<usize, Halt> {
     let start = cursor
         .position
@@ -195,6 +205,9 @@ async fn walk_slice(
         budget: SLICE,
     };
     let (_, walked) = walk::walk(app, run, &bounds, start.clone()).await;
+    let is_stalled = walked.is_stalled(&start);
+    let was_read = walked.was_read(&start);
+    walk::note_reading(app, run, Some(&place), was_read).await?;
     let fresh: Vec<&Listed> = walked
         .ours
         .iter()
@@ -204,8 +217,17 @@ async fn walk_slice(
     compare::settle_strays(app, run, &place, &walked.ours, cursor).await?;
     cursor.counts.pages = cursor.counts.pages.saturating_add(walked.pages);
     match walked.end {
-        End::Paused(at) if at == start && walked.pages > 0 => {
-            // This page did not answer; it may answer in the next run.
+        End::Paused(at) if is_stalled => {
+            // This page did not answer; it may answer later. The other workspaces come first, so that this one does not
+            // hide them.
+            let waiting = cursor.places.as_mut().filter(|places| places.len() > 1);
+            if let Some(places) = waiting
+                && !put_last.contains(&place)
+            {
+                put_last.push(place);
+                places.rotate_right(1);
+                return Ok(walked.pages);
+            }
             cursor.position = Some(at);
             return Err(Halt::Upstream);
         }

@@ -140,14 +140,14 @@ async fn walk_on(
         let start = at
             .position
             .take()
-            .unwrap_or_else(|| Position::start(Some(place), run.now));
+            .unwrap_or_else(|| Position::start(Some(place.clone()), run.now));
         let own = marker(&run.begun.instance);
         let bounds = Bounds {
             marker: &own,
             back_to: None,
             budget,
         };
-        let (_, walked) = walk::walk(app, run, &bounds, start).await;
+        let (_, walked) = walk::walk(app, run, &bounds, start.clone()).await;
         counts.pages = counts.pages.saturating_add(walked.pages);
         let read_at = app.now();
         let readings = walked.ours.iter().filter_map(|key| {
@@ -162,18 +162,26 @@ async fn walk_on(
             renew(app, run).await?;
             counters::record(&*app.db, some, read_at).await?;
         }
+        let is_stalled = walked.is_stalled(&start);
+        let was_read = walked.was_read(&start);
+        walk::note_reading(app, run, Some(&place), was_read).await?;
         match walked.end {
+            // A page that does not come is asked for once more, by the next run, and not before the other workspaces are
+            // walked: one that cannot be read hides none of them.
+            End::Paused(_) if is_stalled && (at.places.len() > 1 || run.begun.any_unread) => {
+                counts.errors = counts.errors.saturating_add(1);
+            }
             End::Paused(position) => {
                 at.position = Some(position);
                 *cursor = Some(at);
                 return Ok(());
             }
-            End::Refused(refused) => {
+            End::Refused(refused) if refused != openrouter::UpstreamRefusal::Rejected => {
                 *cursor = Some(at);
                 return Err(refused.into());
             }
             End::Empty | End::FarEnough => {}
-            End::Repeats | End::Broken | End::Missing => {
+            End::Repeats | End::Broken | End::Missing | End::Refused(_) => {
                 counts.errors = counts.errors.saturating_add(1);
             }
         }

@@ -167,6 +167,8 @@ async fn walk_all(app: &App, run: &Run, places: Vec<Place>, counts: &Tally) -> R
     let next = places.iter().position(is_next).unwrap_or(0);
     let first = places.split_off(next);
     let (mut broken, mut repeats) = (false, false);
+    // Where a walk stands still because a page does not come. The other workspaces are walked before the run ends.
+    let mut stalled = None;
     for place in first.into_iter().chain(places) {
         let position = resume
             .take_if(|p| p.workspace_id == place.workspace_id)
@@ -175,7 +177,9 @@ async fn walk_all(app: &App, run: &Run, places: Vec<Place>, counts: &Tally) -> R
         if left == 0 || !run.has_room(app) {
             return Err(Halt::Budget(Some(position)));
         }
-        match walk_place(app, run, &place, position, left, counts).await? {
+        let (end, is_stalled) = walk_place(app, run, &place, position, left, counts).await?;
+        match end {
+            End::Paused(position) if is_stalled => stalled = stalled.or(Some(position)),
             End::Empty | End::FarEnough => {}
             // The account is ours but has no such workspace: a plan's setting is mistyped, and there are no keys to
             // look for.
@@ -193,13 +197,18 @@ async fn walk_all(app: &App, run: &Run, places: Vec<Place>, counts: &Tally) -> R
             End::Missing | End::Broken | End::Refused(UpstreamRefusal::Rejected) => broken = true,
         }
     }
-    match (broken, repeats) {
-        (true, _) => Err(Halt::Upstream),
-        (false, true) => Err(Halt::ListRepeats),
-        (false, false) => Ok(()),
+    match (stalled, broken, repeats) {
+        (Some(position), ..) => {
+            renew(app, run).await?;
+            Err(Halt::Budget(Some(position)))
+        }
+        (None, true, _) => Err(Halt::Upstream),
+        (None, false, true) => Err(Halt::ListRepeats),
+        (None, false, false) => Ok(()),
     }
 }
 
+/// Walks some pages of one workspace, and answers whether it stands still because a page did not come.
 async fn walk_place(
     app: &App,
     run: &Run,
@@ -207,7 +216,7 @@ async fn walk_place(
     position: Position,
     budget: usize,
     counts: &Tally,
-) -> Result<End, Halt> {
+) -> Result<(End, bool), Halt> {
     let marker = marker(&run.begun.instance);
     let bounds = Bounds {
         marker: &marker,
@@ -215,7 +224,12 @@ async fn walk_place(
         back_to: (!place.unsettled).then(|| walk::look_back(run)),
         budget,
     };
-    let (position, Walked { ours, pages, end }) = walk::walk(app, run, &bounds, position).await;
+    let began_at = position.clone();
+    let (position, walked) = walk::walk(app, run, &bounds, position).await;
+    let is_stalled = walked.is_stalled(&began_at);
+    let was_read = walked.was_read(&began_at);
+    walk::note_reading(app, run, place.workspace_id.as_deref(), was_read).await?;
+    let Walked { ours, pages, end } = walked;
     counts.add(pages, |counts| &mut counts.pages);
     counts.add(ours.len(), |counts| &mut counts.listed);
     let judged = strays::judged(app, run, &ours, true).await?;
@@ -233,5 +247,5 @@ async fn walk_place(
             counts.note(|counts| counts.cleared = counts.cleared.saturating_add(cleared));
         }
     }
-    Ok(end)
+    Ok((end, is_stalled))
 }

@@ -11,8 +11,10 @@ use crate::app::run::Run;
 use crate::crypto::sha256_hex;
 use crate::domain::time::Timestamp;
 use crate::jobs::halt::renew;
+use crate::ports::DbError;
 use crate::store::keys::due::Place;
 use crate::store::ops::cursors::Position;
+use crate::store::ops::workspaces;
 use crate::upstream::openrouter::{self, Listed, UpstreamRefusal, UpstreamReply};
 
 /// A sweep looks this many seconds further back than the beginning of the last run without errors.
@@ -164,6 +166,47 @@ fn is_before(page: &[Listed], bound: Option<Timestamp>) -> bool {
         page.iter()
             .all(|key| key.created().is_some_and(|created| created < bound))
     })
+}
+
+/// Stores whether the keys of a workspace could be read, so that a page can say which of its figures are old.
+pub async fn note_reading(
+    app: &App,
+    run: &Run,
+    workspace: Option<&str>,
+    was_read: Option<bool>,
+) -> Result<(), DbError> {
+    let home = run.begun.home_workspace_id.as_deref();
+    let workspace = workspace.or(home).unwrap_or_default();
+    if was_read == Some(false) {
+        app.note(
+            "warn",
+            "workspace_unread",
+            json!({ "job": run.job, "workspace": workspace }),
+        );
+        return workspaces::failed(&*app.db, workspace, run.now).await;
+    }
+    if was_read == Some(true) && run.begun.any_unread {
+        workspaces::read(&*app.db, workspace).await?;
+    }
+    Ok(())
+}
+
+impl Walked {
+    /// Whether the walk saw nothing new because the one page that it asked for did not come. `began_at` is where it began.
+    pub fn is_stalled(&self, began_at: &Position) -> bool {
+        self.pages > 0 && matches!(&self.end, End::Paused(at) if at == began_at)
+    }
+
+    /// Whether the keys of the workspace could be read. It is `None` if this walk does not say so.
+    pub fn was_read(&self, began_at: &Position) -> Option<bool> {
+        match &self.end {
+            End::Empty | End::FarEnough | End::Repeats => Some(true),
+            End::Broken | End::Missing | End::Refused(UpstreamRefusal::Rejected) => Some(false),
+            End::Paused(_) if self.is_stalled(began_at) => Some(false),
+            End::Paused(_)
+            | End::Refused(UpstreamRefusal::Credential | UpstreamRefusal::Busy(_)) => None,
+        }
+    }
 }
 
 /// Merges the two names of the account's default workspace, which are `None` and its own id, so that it is walked only

@@ -19,7 +19,7 @@ use crate::domain::people::history;
 use crate::domain::people::identity::Status;
 use crate::domain::people::notice;
 use crate::domain::people::request;
-use crate::domain::policy::switches;
+use crate::domain::policy::{gate, switches};
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::json::stored::{StoredJson, StoredMembers};
@@ -184,6 +184,7 @@ words!(
     notice::NoticeKind,
     request::RequestKind,
     request::RequestState,
+    gate::WorkspaceChoice,
     switches::Minting,
     switches::KeysSwitch,
     switches::Claims,

@@ -79,6 +79,7 @@ use crate::store::ops::runs;
 use crate::store::ops::settings;
 use crate::store::ops::tidy;
 use crate::store::ops::trail;
+use crate::store::ops::workspaces;
 use crate::store::usage::counters;
 use crate::store::usage::days;
 use crate::store::usage::figures as usage_figures;
@@ -142,6 +143,7 @@ pub fn statements() -> Vec<&'static Sql> {
         terms::STATEMENTS,
         tidy::STATEMENTS,
         trail::STATEMENTS,
+        workspaces::STATEMENTS,
         upstream_holds::STATEMENTS,
         counters::STATEMENTS,
         days::STATEMENTS,

@@ -199,6 +199,21 @@ macro_rules! newest_change {
     };
 }
 
+/// Whether the workspace `w` is offered to the owners of the plan `p`. A plan with a workspace of its own, other than the
+/// default one, offers only that. The statement declares `default_workspace`.
+macro_rules! is_offered {
+    () => {
+        "w.enabled = 1 AND (p.workspace_id IS NULL OR p.workspace_id IS :default_workspace OR p.workspace_id = w.upstream_id)"
+    };
+}
+
+/// The workspace `w` as members see it.
+macro_rules! offered_workspace {
+    () => {
+        "json_object('id', w.public_id, 'name', w.name)"
+    };
+}
+
 /// The JSON members of a [`Due`](crate::store::keys::due::Due), for the generation `n`.
 macro_rules! due {
     () => {

@@ -24,10 +24,8 @@ use crate::ports::Outcome;
 use crate::upstream::client::{UpstreamClient, send_again};
 pub use crate::upstream::openrouter::figures::SpendBody;
 pub use crate::upstream::openrouter::listed::Listed;
-pub(crate) use crate::upstream::openrouter::reply::{
-    Thing, has, management, read, safe, safe_typed,
-};
 pub use crate::upstream::openrouter::reply::{UpstreamRefusal, UpstreamReply};
+pub(crate) use crate::upstream::openrouter::reply::{has, management, read, safe, safe_typed};
 
 /// After this, in milliseconds, the outcome of a create is unknown, and its answer is never delivered.
 const CREATE_DEADLINE_MS: u32 = 10_000;

@@ -14,7 +14,7 @@ const ME = {
   roles: ["member"],
   terms: { revision: 1, accepted_at: null },
   keys_allowed: 1,
-  claim: { open: true, refusal: null, limit_usd: "5.00", limit_reset: "daily", available_usd: "5.00", available_from: null, expiry_days: 90, min_account_age_days: 30, seats_left: 7 },
+  claim: { open: true, refusal: null, limit_usd: "5.00", limit_reset: "daily", available_usd: "5.00", available_from: null, expiry_days: 90, min_account_age_days: 30, seats_left: 7, workspaces: [] },
 };
 
 /** @param {Partial<Me["claim"]>} claim @returns {Me} */
@@ -22,7 +22,7 @@ const me = (claim) => ({ ...ME, claim: { ...ME.claim, ...claim } });
 
 /** @type {Key} */
 const KEY = {
-  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", project: null, state: "active", missing: false, holds: [], plan_limit_usd: "5.00", own_limit_usd: null, limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
+  id: "key_1", name: "OpenRouter key", mask: "sk-or-v1-5a4...eef", project: null, workspace: null, state: "active", missing: false, holds: [], plan_limit_usd: "5.00", own_limit_usd: null, limit_usd: "5.00", limit_reset: "daily", resets_at: "2026-11-22T00:00:00Z",
   renewable_from: "2027-02-04T08:00:00Z", generation: 1, issued_at: "2026-11-20T08:00:00Z",
   created_at: "2026-11-20T08:00:00Z", expires_at: "2027-02-18T08:00:00Z", available_from: null, grace_until: null, spendable: null,
   spend: { used_usd: "0.00", left_usd: "5.00", day_usd: "0.00", week_usd: "0.00", month_usd: "0.00", total_usd: "0.00", read_at: "2026-11-21T20:59:10Z" },
@@ -57,7 +57,7 @@ const request = (change) => ({ id: "req_1", kind: "claim", state: "open", note: 
 /** @type {Model} */
 const BLANK = {
   phase: "ready", me: ME, keys: [], ended: [], cards: {}, making: null, projects: [], arrangement: { q: "", state: "", project: "", sort: "" }, upstream: { answers: true, as_of: null }, refreshing: "idle", requests: null,
-  wish: { note: "", sending: false, error: "", requestId: null }, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: NOW,
+  wish: { note: "", sending: false, error: "", requestId: null }, accepts: false, missesTerms: false, workspace: "", unread: [], claiming: false, waiting: null, notice: null, refusal: null, now: NOW,
 };
 
 /** @param {Partial<Model>} change @returns {Model} */
@@ -73,6 +73,7 @@ export const STATES = {
   "offered with fewer seats": model({ me: me({ seats_left: 6, limit_usd: "7.50" }), accepts: true }),
   "offered, the rules missed": model({ missesTerms: true }),
   "offered after an approval": model({ me: me({ seats_left: null }), requests: [request({ state: "approved", decided_at: "2026-11-21T18:00:00Z", answer: "Welcome." })] }),
+  "offered in two workspaces": model({ me: me({ workspaces: [{ id: "wsp_1", name: "Blue" }, { id: "wsp_2", name: "Red" }] }), workspace: "wsp_2" }),
   claiming: model({ claiming: true, accepts: true }),
   "too young": model({ me: me({ open: false, refusal: refusal({ code: "account_too_young", accountAgeDays: 4, requiredDays: 30, retryAt: "2026-12-17T00:00:00Z", requestKind: "appeal" }) }) }),
   "too young a day later": model({ now: NOW + 86_400_000, me: me({ open: false, refusal: refusal({ code: "account_too_young", accountAgeDays: 5, requiredDays: 30, retryAt: "2026-12-17T00:00:00Z", requestKind: "appeal" }) }) }),
@@ -111,8 +112,10 @@ export const STATES = {
   "a key whose history could not be read": model({ keys: [KEY], cards: { key_1: card({ history: { events: [], next: null, loading: false, failed: "The service did not answer." } }) } }),
   "keys by project": model({ me: THREE, keys: [key({ project: { id: "prj_1", name: "Parser" } }), LAPTOP], arrangement: { q: "", state: "", project: "", sort: "project" }, projects: [{ id: "prj_1", name: "Parser", archived_at: null, keys: 1, ended_keys: 2 }, { id: "prj_2", name: "Old", archived_at: "2026-11-01T00:00:00Z", keys: 0, ended_keys: 0 }] }),
   "keys of a renamed project": model({ me: THREE, keys: [key({ project: { id: "prj_1", name: "Lexer" } }), LAPTOP], arrangement: { q: "", state: "", project: "", sort: "project" }, projects: [{ id: "prj_1", name: "Lexer", archived_at: "2026-11-21T00:00:00Z", keys: 1, ended_keys: 0 }] }),
-  "a further key": model({ me: THREE, keys: [KEY], making: { name: "", limit: "", project: "", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null } }),
-  "a further key with errors": model({ me: THREE, keys: [KEY], making: { name: " ", limit: "x", project: "", errors: { name: "Write a name. Nothing was sent.", limit: "Write an amount.", project: "", form: "The key was not handed out." }, sending: true, requestId: "req_7" } }),
+  "a further key": model({ me: THREE, keys: [KEY], making: { name: "", limit: "", project: "", workspace: "", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null } }),
+  "a further key in one of two workspaces": model({ me: { ...THREE, claim: { ...THREE.claim, workspaces: [{ id: "wsp_1", name: "Blue" }, { id: "wsp_2", name: "Red" }] } }, keys: [key({ workspace: { id: "wsp_1", name: "Blue" } })], making: { name: "", limit: "", project: "", workspace: "wsp_2", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null } }),
+  "keys of workspaces that could not be read": model({ me: THREE, keys: [key({ workspace: { id: "wsp_1", name: "Blue" } }), LAPTOP], unread: [{ id: "wsp_1", name: "Blue", since: "2026-11-21T20:50:00Z" }, { id: null, name: null, since: "2026-11-21T20:40:00Z" }] }),
+  "a further key with errors": model({ me: THREE, keys: [KEY], making: { name: " ", limit: "x", project: "", workspace: "", errors: { name: "Write a name. Nothing was sent.", limit: "Write an amount.", project: "", form: "The key was not handed out." }, sending: true, requestId: "req_7" } }),
   "offered with a spent limit": model({ me: me({ available_usd: "0.00", available_from: "2026-11-22T00:00:00Z" }) }),
   "offered with part of the limit": model({ me: me({ available_usd: "3.00" }) }),
   "a key with another name": model({ keys: [key({ name: "Laptop", plan_limit_usd: "10.00", limit_usd: "10.00", limit_reset: "monthly", resets_at: "2026-12-01T00:00:00Z" })] }),

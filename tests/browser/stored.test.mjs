@@ -145,7 +145,7 @@ const OURS = [
 /** Tables that are not about people. */
 const IMPERSONAL = [
   "audit_actions", "closed_workspaces", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
-  "models", "usage_workspaces", "usage_days_read", "usage_months_summed",
+  "models", "usage_workspaces", "usage_days_read", "usage_months_summed", "workspaces", "unread_workspaces",
 ];
 
 test("what the landing page says is stored is what the schema stores", async () => {

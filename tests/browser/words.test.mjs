@@ -283,7 +283,7 @@ test("a key made with a spent limit says from when it works, before and after th
   assert.match(plain(statusOf(waits, NOW).means), /^Today’s limit is spent\. The key starts to work at 00:00 UTC \(in 3 h\)/);
   assert.match(plain(keySummary(waits, NOW)), /^Limit \$5\.00 a day, .* It works from 00:00 UTC\.$/);
   assert.doesNotMatch(keySummary(key({}), NOW), /works from/);
-  const claim = { open: true, refusal: null, limit_usd: "5.00", available_usd: "0.00", available_from: "2026-11-22T00:00:00Z", limit_reset: "daily", expiry_days: 90, min_account_age_days: 30, seats_left: 3 };
+  const claim = { open: true, refusal: null, limit_usd: "5.00", available_usd: "0.00", available_from: "2026-11-22T00:00:00Z", limit_reset: "daily", expiry_days: 90, min_account_age_days: 30, seats_left: 3, workspaces: [] };
   assert.deepEqual(beforeClaim(claim, NOW)?.title, "Today’s limit is spent.");
   assert.match(plain(beforeClaim(claim, NOW)?.text ?? ""), /starts to work at 00:00 UTC \(in 3 h\)/);
   assert.equal(beforeClaim({ ...claim, available_usd: "3.00", available_from: null }, NOW)?.title, "$3.00 of $5.00 is left.");

@@ -8,13 +8,15 @@ use crate::support::bystanders::Bystanders;
 use crate::support::{Browser, World};
 
 /// Tables with rows for everybody.
-const OF_THE_DEPLOYMENT: [&str; 6] = [
+const OF_THE_DEPLOYMENT: [&str; 8] = [
     "audit_actions",
     "closed_workspaces",
     "instance",
     "seats",
     "settings",
     "transitions",
+    "unread_workspaces",
+    "workspaces",
 ];
 
 static WIDE_UPDATE: Sql = Sql {

@@ -53,7 +53,7 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 36] = [
+pub const CHANGES: [Change; 37] = [
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -158,6 +158,13 @@ pub const CHANGES: [Change; 36] = [
         "operator",
         None,
         r#"{"limit_usd":"9.00"}"#,
+    ),
+    of(
+        "PUT",
+        "/api/v1/admin/workspaces",
+        "operator",
+        None,
+        r#"{"workspace_ids":["5a4db0c5-0000-4000-8000-000000000001"]}"#,
     ),
     of(
         "POST",

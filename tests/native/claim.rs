@@ -67,7 +67,7 @@ fn a_claim_is_one_upstream_call_and_two_database_round_trips() {
 }
 
 /// The fields of a key that a member gets; there are no others.
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "available_from",
     "created_at",
     "expires_at",
@@ -90,6 +90,7 @@ const FIELDS: [&str; 22] = [
     "spendable",
     "state",
     "upstream_limit_usd",
+    "workspace",
 ];
 
 #[test]

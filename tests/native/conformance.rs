@@ -4,6 +4,7 @@ use keycap::domain::usage::day::UtcDay;
 use keycap::ports::{Database, DbError, Sql, SqlValue, Stmt};
 use serde_json::{Value as Json, json};
 
+use crate::enabled_workspaces::{at_openrouter, choose, silence};
 use crate::support::browser::CLAIM;
 use crate::support::database::Ran;
 use crate::support::{Browser, Fate, TEN_MINUTES, World};
@@ -181,6 +182,8 @@ pub fn tell(world: &World) {
     world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "false");
     nights(world, &operator);
     usage(world, &operator);
+    operator.sign_in("operator");
+    workspaces(world, &operator);
     operator.sign_in("operator");
     operator.post("/api/v1/me/sign-out-everywhere", "{}");
     operator.sign_in("operator");
@@ -493,6 +496,32 @@ fn usage(world: &World, operator: &Browser<'_>) {
         night(today.month_end().plus(1).since(today));
         night(1);
     }
+}
+
+/// A workspace is enabled, renamed, not read, read again and disabled, and its failures are forgotten.
+fn workspaces(world: &World, operator: &Browser<'_>) {
+    let blue = at_openrouter(world, "Blue", "blue");
+    choose(operator, &[&blue]);
+    world.by_hand(
+        "PATCH",
+        &format!("/workspaces/{blue}"),
+        &json!({ "name": "Navy" }),
+    );
+    for _ in 0..2 {
+        choose(operator, &[]);
+        choose(operator, &[&blue]);
+    }
+    operator.get("/api/v1/workspaces");
+    for is_silent in [true, false, true] {
+        silence(world, is_silent.then_some(blue.as_str()));
+        world.pass(TEN_MINUTES);
+        assert!(world.sweep());
+    }
+    world.bend.set(None);
+    choose(operator, &[]);
+    world.by_hand("DELETE", &format!("/workspaces/{blue}"), &Json::Null);
+    world.pass(3 * 86_400);
+    assert!(world.reconcile());
 }
 
 /// Every way in which a key gets its next secret, with and without failures.

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::caps::spends;
+use crate::enabled_workspaces::silence;
 use crate::support::browser::CLAIM;
 use crate::support::database::migrations;
 use crate::support::{Browser, TEN_MINUTES, World};
@@ -58,6 +59,12 @@ fn used() -> World {
     assert_eq!(operator.patch("/api/v1/admin/settings", &off).status, 200);
     world.pass(TEN_MINUTES);
     assert!(world.reconcile());
+    // The keys of a workspace cannot be read.
+    let home = "5a4db0c5-0000-4000-8000-000000000001";
+    silence(&world, Some(home));
+    world.pass(TEN_MINUTES);
+    assert!(world.reconcile());
+    world.bend.set(None);
     world
 }
 

@@ -32,6 +32,7 @@ mod cuts;
 mod deadlines;
 mod description;
 mod docs;
+mod enabled_workspaces;
 mod erasure;
 mod explorer;
 mod export;

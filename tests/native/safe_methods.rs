@@ -18,13 +18,20 @@ fn target(world: &World, route: &Route, callback: &str) -> String {
     route.path.replace("{id}", &id)
 }
 
+/// The only route that reads what OpenRouter has, for administrators: the list of the account's workspaces.
+const READS_UPSTREAM: &str = "/api/v1/admin/workspaces";
+
 /// Everything that a request could change: tables, KV, upstreams, and the browser's cookies.
-fn everything(world: &World, browser: &Browser<'_>) -> String {
+fn everything(world: &World, browser: &Browser<'_>, route: &Route) -> String {
+    let mut calls = world.sandbox.borrow().ledger().calls.len() as u64;
+    if route.path == READS_UPSTREAM {
+        calls -= world.calls("openrouter.workspaces.list");
+    }
     format!(
         "{}{}{}{:?}",
         world.db.dump(),
         world.kv.values().join(" "),
-        world.sandbox.borrow().ledger().calls.len(),
+        calls,
         browser.cookies.borrow()
     )
 }
@@ -68,11 +75,11 @@ fn head_has_no_effect_on_any_route_whoever_asks() {
         }
         for route in ROUTES {
             for accept in ["*/*", "text/html"] {
-                let before = everything(&world, &browser);
+                let before = everything(&world, &browser, route);
                 let target = target(&world, route, &callback);
                 let response = browser.send("HEAD", &target, &[("accept", accept)], Body::Empty);
                 assert_eq!(
-                    everything(&world, &browser),
+                    everything(&world, &browser, route),
                     before,
                     "{persona} HEAD {target}"
                 );
@@ -111,11 +118,11 @@ fn get_has_no_effect_except_in_a_sign_in() {
     for persona in ["member", "operator"] {
         let (browser, callback) = with_an_attempt(&world, persona);
         for route in reads().filter(|route| route.shows != Shows::SignIn) {
-            let before = everything(&world, &browser);
+            let before = everything(&world, &browser, route);
             let target = target(&world, route, &callback);
             browser.get(&target);
             assert_eq!(
-                everything(&world, &browser),
+                everything(&world, &browser, route),
                 before,
                 "{persona} GET {target}"
             );

@@ -67,7 +67,7 @@ describe("every answer", () => {
         const isAnonymous = client !== member && client !== operator;
         for (const method of [...methods, "HEAD", ...(isAnonymous ? ["DELETE", "OPTIONS"] : [])]) {
           for (const headers of isAnonymous ? [{}, HTML] : [{}]) {
-            const json = ["POST", "PATCH"].includes(method) ? { unknown: "member" } : undefined;
+            const json = ["POST", "PUT", "PATCH"].includes(method) ? { unknown: "member" } : undefined;
             const answer = await client.call(path, { method, json, headers: { origin: deployment.worker.url, ...headers } });
             const where = `${method} ${path}: ${answer.status}`;
             // A file of usage is refused while a completed day was not read.

@@ -35,6 +35,7 @@ const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/keys/{id}/limit": { limit_usd: "1" },
   "POST /api/v1/admin/plans": { name: "small", limit_usd: "1", limit_reset: "daily", expiry_days: 30, max_active_keys: 1 },
   "PATCH /api/v1/admin/plans/{name}": { limit_usd: "1" },
+  "PUT /api/v1/admin/workspaces": { workspace_ids: [] },
   "POST /api/v1/admin/members/{id}/plan": { plan: "free" },
   "POST /api/v1/admin/members/{id}/payments": { payment_id: "paid", amount_usd: "1" },
   "PATCH /api/v1/admin/keys/{id}": { upstream_hold: "lift" },

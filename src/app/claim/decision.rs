@@ -88,9 +88,9 @@ pub fn spec(decision: &ClaimDecision, share: &MintLimit) -> Option<MintSpec> {
         share.limit,
         decision.grants.limit_reset,
         decision.expires_at?,
-        decision.plan.workspace_id.clone(),
+        decision.workspace_id.clone(),
     )?;
-    // Only a plan without a workspace of its own makes its keys in the account's default workspace.
+    // A key for which no workspace is named is made in the account's default workspace.
     Some(spec.at_home(decision.home_workspace_id.clone()))
 }
 
@@ -108,12 +108,19 @@ pub fn not_reserved(
             let card = decision.cards.into_iter().next();
             card.map(Claimed::Existing).ok_or(Error::Internal)
         }
+        Some(Refusal::WorkspaceClosed) if attempt.workspace.is_some() => Err(NOT_OFFERED),
         Some(refusal) => Err(refusal_error(refusal, attempt.now)),
         // Every gate is open, so another isolate has taken this request over.
         None if attempt.taking.is_some() => Err(Error::RequestInProgress),
         None => Err(Error::Internal),
     }
 }
+
+/// The request names a workspace that is not one of those that the member may choose.
+pub const NOT_OFFERED: Error = Error::bad_member(
+    "/workspace_id",
+    "must be the id of a workspace that is enabled for your keys",
+);
 
 /// Turns the refusal of a gate into the error that answers the request.
 pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
@@ -137,6 +144,11 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::AccountTooYoung(young) => Error::AccountTooYoung(young),
         Refusal::ApprovalNeeded { offer } => Error::ApprovalNeeded { offer },
         Refusal::TermsNotAccepted => Error::TermsNotAccepted,
+        Refusal::WorkspaceNeeded => Error::bad_member(
+            "/workspace_id",
+            "is required, because several workspaces are enabled",
+        ),
+        Refusal::WorkspaceClosed => Error::WorkspaceClosed,
         Refusal::TooManyAttempts => Error::TooManyAttempts {
             retry_at: crate::domain::time::period::LimitReset::Daily.ends(now),
         },

@@ -72,6 +72,7 @@ impl Error {
             | Self::WorkspaceUnread
             | Self::SpendUnread => "OpenRouter did not answer",
             Self::UsageUnread { .. } => "Some usage is not read yet",
+            Self::WorkspaceClosed => "No key can be made in the workspace of your plan",
             Self::WorkspaceMissing => "The workspace for your key is missing",
             Self::OpenRouterBusy { .. } => "OpenRouter asked this service to slow down",
             Self::OpenRouterRefused => "OpenRouter refused to make a key",
@@ -162,6 +163,9 @@ impl Error {
             Self::NotPrepaid => String::from("Nothing was booked. Give them a prepaid plan first."),
             Self::GuardrailMissing => String::from(
                 "Nothing was changed. Create it at OpenRouter first, in the same account.",
+            ),
+            Self::WorkspaceClosed => String::from(
+                "Nothing was changed. The people who run this service have not enabled the workspace of your plan. They have to enable it or to give the plan another one.",
             ),
             Self::WorkspaceMissing => String::from(
                 "No key was made. OpenRouter no longer has the workspace of your plan. The people who run this service have to give the plan another one.",

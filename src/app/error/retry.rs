@@ -50,6 +50,7 @@ impl Error {
             | Self::UpstreamTermsUnconfirmed
             | Self::Blocked { .. }
             | Self::Held
+            | Self::WorkspaceClosed
             | Self::AccountTooYoung(_)
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted

@@ -3,6 +3,8 @@
 //! The database decides, in the statement that reserves (`store::keys::claims`). This module names the reason, from the
 //! facts that the same transaction returned. Every path that mints uses it.
 
+use serde::Deserialize;
+
 use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::{Status, account_age_days, made_by};
 use crate::domain::people::request::{self, Offer};
@@ -35,6 +37,8 @@ pub struct ClaimTerms {
 pub struct ClaimPolicy {
     pub terms: ClaimTerms,
     pub public_origin: String,
+    /// `OPENROUTER_WORKSPACE_ID`. A plan that names it, or none, ties its keys to no workspace.
+    pub default_workspace: Option<String>,
 }
 
 /// The length of time in which `CLAIMS_PER_HOUR` counts, in seconds.
@@ -71,7 +75,20 @@ pub struct ClaimFacts {
     pub keys_allowed: i64,
     /// More ended keys of the member have unsettled spend than the plan allows keys.
     pub unsettled: bool,
+    pub workspaces: WorkspaceChoice,
     pub policy: Policy,
+}
+
+/// What the enabled workspaces, the plan and the request say about where a key is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkspaceChoice {
+    /// There is one workspace for the key.
+    One,
+    /// There are several, and the request names none of them.
+    Several,
+    /// There is none: the one that the request names is not offered, or the one of the plan is not enabled.
+    Nowhere,
 }
 
 /// The seats of all keys, and whether this claim may take one over.
@@ -169,6 +186,10 @@ pub enum Refusal {
     },
     TooManyAttempts,
     TermsNotAccepted,
+    /// Several workspaces are enabled, and the request names none.
+    WorkspaceNeeded,
+    /// The request names a workspace that is not offered, or the plan has one that is not enabled.
+    WorkspaceClosed,
     SeatsFull {
         /// When the next seat that an ended key retains is free. It is `None` if live keys take all seats.
         free_at: Option<Timestamp>,
@@ -193,6 +214,11 @@ pub fn first_refusal(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> 
             })
         })
         .or_else(|| facts.unsettled.then_some(Refusal::Unsettled))
+        .or(match facts.workspaces {
+            WorkspaceChoice::One => None,
+            WorkspaceChoice::Several => Some(Refusal::WorkspaceNeeded),
+            WorkspaceChoice::Nowhere => Some(Refusal::WorkspaceClosed),
+        })
         .or_else(|| room(facts, terms, now))
 }
 

@@ -16,6 +16,7 @@ use crate::http::server::reply::Reply;
 use crate::ports::json::from_word;
 use crate::store::keys::listed::{self, KeyFilter, ListedKey};
 use crate::store::members;
+use crate::store::ops::workspaces::{self, UnreadWorkspace};
 use crate::store::query::rows_of;
 
 /// What the positions in the list are sealed as.
@@ -32,6 +33,9 @@ pub struct ListedKeysPage {
     next: Option<String>,
     /// More keys were found than are shown. It is only ever true of a search.
     more: bool,
+    /// The workspaces whose keys the latest run could not read. The list is whole, but the figures of keys there are as old
+    /// as they say.
+    workspaces_unread: Vec<UnreadWorkspace>,
 }
 
 /// A key and its owner, as an administrator sees them.
@@ -59,6 +63,16 @@ pub struct ListedKeyBody {
     ended_at: Option<Timestamp>,
     plan: String,
     member: KeyOwner,
+    /// The workspace in which it was made; `null` until the key is there.
+    workspace: Option<KeyWorkspace>,
+}
+
+/// A workspace of a key, by OpenRouter's id. A workspace that was never enabled by itself has its id as its name.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct KeyWorkspace {
+    id: String,
+    name: String,
 }
 
 /// The member who has a key.
@@ -98,6 +112,10 @@ impl ListedKeyBody {
             created_at: key.created_at,
             expires_at: key.expires_at,
             ended_at: key.ended_at,
+            workspace: key.place.id.map(|id| KeyWorkspace {
+                name: key.place.name.unwrap_or_else(|| id.clone()),
+                id,
+            }),
             plan: key.holder.plan,
             member: KeyOwner {
                 id: key.holder.id,
@@ -123,7 +141,9 @@ pub async fn list_keys(context: Context) -> Result<Reply, Error> {
         Some(clue) => listed::find(clue),
         None => listed::page(filter(&context)?, cursor::opened(&context, LIST)?),
     };
-    let (_, rows) = members::signed_in(&*app.db, &session, vec![read]).await?;
+    let (_, rows) =
+        members::signed_in(&*app.db, &session, vec![read, workspaces::unread()]).await?;
+    let workspaces_unread = workspaces::read_unread(rows_of(&rows, 1)?)?;
     let rows = rows_of(&rows, 0)?;
     let (keys, next, more) = if is_search {
         let (keys, more) = listed::read_found(rows)?;
@@ -140,6 +160,7 @@ pub async fn list_keys(context: Context) -> Result<Reply, Error> {
             .collect(),
         next: next.transpose()?,
         more,
+        workspaces_unread,
     };
     Reply::json(200, &body)
 }

@@ -13,3 +13,4 @@ pub(crate) mod overview;
 pub(crate) mod plan_reach;
 pub(crate) mod plans;
 pub mod settings;
+pub(crate) mod workspaces;

@@ -91,6 +91,8 @@ pub enum AttentionKind {
     LimitedUpstream,
     Findings,
     Drift,
+    /// The latest run could not read the keys of workspaces.
+    WorkspacesUnread,
     AllKeysDisabled,
     MintingStopped,
     UpstreamTermsUnconfirmed,
@@ -222,6 +224,7 @@ fn of_rows(waiting: &WaitingRows) -> Vec<AttentionItem> {
         AttentionKind::LimitedUpstream.counted(waiting.limited_upstream),
         AttentionKind::Findings.counted(waiting.findings),
         AttentionKind::Drift.counted(waiting.drift),
+        AttentionKind::WorkspacesUnread.counted(waiting.unread_workspaces),
     ];
     all.into_iter().flatten().collect()
 }

@@ -4,13 +4,14 @@ use serde::Deserialize;
 
 use crate::app::claim::{self, Claimed};
 use crate::app::error::Error;
+use crate::domain::id::{IdKind, PublicId};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::http::api::key_answer;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 
-/// There is nothing to choose. A member who has not accepted the terms in force accepts them with the claim.
+/// A member who has not accepted the terms in force accepts them with the claim.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -18,6 +19,8 @@ pub struct ClaimRequest {
     /// The revision of the terms that the member accepts with this claim: the one in force. It is needed while no
     /// acceptance is on record.
     accept_terms: Option<i64>,
+    /// The id of the workspace in which the key is made. It is needed while several are enabled.
+    workspace_id: Option<String>,
 }
 
 impl ClaimRequest {
@@ -34,10 +37,18 @@ impl ClaimRequest {
 /// Answers 201 with the secret, or 200 with the existing key.
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
-    let accepts_terms = context.json::<ClaimRequest>()?.accepts_terms()?;
+    let wanted: ClaimRequest = context.json()?;
+    let accepts_terms = wanted.accepts_terms()?;
+    let workspace = workspace(wanted.workspace_id.as_deref())?;
     let (app, taking) = (&*context.app, context.taking.clone());
-    let claimed = claim::claim(app, session, taking, accepts_terms).await?;
+    let claimed = claim::claim(app, session, taking, accepts_terms, workspace).await?;
     answer(claimed, app.now())
+}
+
+/// Reads the id of the workspace that a request for a key names. Whether it is enabled is decided with the other gates.
+pub fn workspace(id: Option<&str>) -> Result<Option<PublicId>, Error> {
+    let read = |id| PublicId::parse(IdKind::Workspace, id).ok_or(claim::NOT_OFFERED);
+    id.map(read).transpose()
 }
 
 /// Answers with the key, and with the secret of a key that was made just now.

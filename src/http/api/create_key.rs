@@ -10,7 +10,7 @@ use crate::app::sync::limit;
 use crate::domain::key::key_name::key_name;
 use crate::domain::policy::quota::{OWN_LIMITS_A_DAY, PREFERENCES_A_DAY};
 use crate::http::admin::plans::{amount, change};
-use crate::http::api::claim::answer;
+use crate::http::api::claim::{answer, workspace};
 use crate::http::api::{keys, projects};
 use crate::http::server::body::{NoMembers, Nullable};
 use crate::http::server::context::Context;
@@ -33,6 +33,8 @@ pub struct CreateKeyRequest {
     limit_usd: Option<String>,
     /// The id of a project of the caller's, or a name; a project of this name is created if there is none.
     project: Option<String>,
+    /// The id of the workspace in which the key is made. It is needed while several are enabled.
+    workspace_id: Option<String>,
 }
 
 /// Answers 201 with the secret.
@@ -42,7 +44,9 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
         name,
         limit_usd,
         project,
+        workspace_id,
     } = context.json()?;
+    let workspace = workspace(workspace_id.as_deref())?;
     let name = key_name(&name).map_err(|_| keys::BAD_NAME)?;
     let own_limit = limit_usd.as_deref();
     let own_limit = own_limit.map(|text| amount("/limit_usd", text));
@@ -56,7 +60,14 @@ pub async fn create_key(context: Context) -> Result<Reply, Error> {
         own_limit,
         project: project.map(|Project { id, name, .. }| CardProject { id, name }),
     };
-    let made = claim::create(&context.app, session, context.taking.clone(), new).await?;
+    let made = claim::create(
+        &context.app,
+        session,
+        context.taking.clone(),
+        new,
+        workspace,
+    )
+    .await?;
     answer(made, context.app.now())
 }
 

@@ -27,6 +27,7 @@ use crate::store::keys::ended::{self, EndedKey};
 use crate::store::members;
 use crate::store::members::projects as stored_projects;
 use crate::store::ops::runs;
+use crate::store::ops::workspaces::{self, UnreadWorkspace, WorkspaceName};
 
 /// A key as its owner sees it.
 // Its OpenRouter hash is left out, because anyone who knows it can have the key disabled.
@@ -40,6 +41,8 @@ pub struct KeyBody {
     id: String,
     name: Option<String>,
     project: Option<CardProject>,
+    /// The workspace in which the key was made. It is `null` for one that was never enabled by itself.
+    workspace: Option<WorkspaceName>,
     /// OpenRouter's redacted form of the secret.
     mask: Option<String>,
     state: GenerationState,
@@ -107,6 +110,7 @@ impl KeyBody {
             id: card.id,
             name: card.name,
             project: card.project,
+            workspace: card.workspace,
             mask: card.label,
             state: if over {
                 GenerationState::Expired
@@ -166,16 +170,21 @@ pub struct KeysBody {
     pub ended: Vec<EndedKey>,
     /// If OpenRouter does not answer, the figures are as old as they say.
     pub openrouter: UpstreamHealth,
+    /// The workspaces of keys of mine that could not be read lately. The list is whole, but what it says about the keys
+    /// there is as old as it says.
+    pub workspaces_unread: Vec<UnreadWorkspace>,
 }
 
 impl KeysBody {
-    /// Reads the member's keys, those that have ended, and how the last sweep ended.
-    pub fn read(cards: &Rows, ended: &Rows, sweep: &Rows, now: Timestamp) -> Result<Self, Error> {
+    /// Reads the keys, those that have ended, the workspaces that could not be read, and how the last sweep ended.
+    pub fn read(rows: [&Rows; 4], now: Timestamp) -> Result<Self, Error> {
+        let [cards, ended, unread, sweep] = rows;
         let cards = cards::read_cards(cards)?.into_iter();
         Ok(Self {
             keys: cards.map(|card| KeyBody::new(card, now)).collect(),
             ended: ended::read_ended(ended)?,
             openrouter: UpstreamHealth::as_of_last_sweep(sweep)?,
+            workspaces_unread: workspaces::read_unread(unread)?,
         })
     }
 }
@@ -381,10 +390,11 @@ async fn keys(context: &Context, session: &Session, writes: Vec<Stmt>) -> Result
     stmts.extend([
         cards::of_member(session, app.now()),
         ended::of_member(session),
+        workspaces::unread_of(session),
         runs::last_ended(Job::Sweep.name()),
     ]);
     let (_, rows) = members::signed_in(&*app.db, session, stmts).await?;
     let none = Rows::new();
     let rows_of = |n: usize| rows.get(written.saturating_add(n)).unwrap_or(&none);
-    KeysBody::read(rows_of(0), rows_of(1), rows_of(2), app.now())
+    KeysBody::read([0, 1, 2, 3].map(rows_of), app.now())
 }

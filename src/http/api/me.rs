@@ -8,7 +8,7 @@ use crate::app::error::Error;
 use crate::app::error::problem_body::RefusalBody;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::identity::MemberRole;
-use crate::domain::policy::gate::{ClaimFacts, Policy, first_refusal};
+use crate::domain::policy::gate::{ClaimFacts, Policy, WorkspaceChoice, first_refusal};
 use crate::domain::policy::terms::REVISION;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
@@ -17,6 +17,8 @@ use crate::http::server::reply::Reply;
 use crate::ports::Rows;
 use crate::store::keys::claims::{self, ClaimDecision};
 use crate::store::members::{self, Member};
+use crate::store::ops::workspaces::{self, WorkspaceName};
+use crate::store::query::rows_of;
 
 /// Who I am, and whether and on what terms I may claim.
 #[derive(Serialize)]
@@ -71,6 +73,9 @@ struct ClaimTermsBody {
     min_account_age_days: u32,
     /// It is null while no ceiling is configured, which closes claims.
     seats_left: Option<i64>,
+    /// The workspaces in which a key can be made, the default one first. With several, the request for a key has to name
+    /// one. The list is empty while no workspace is enabled by itself.
+    workspaces: Vec<WorkspaceName>,
 }
 
 /// Answers 200 with the member, their roles, the accepted terms, and what a claim would get.
@@ -78,15 +83,20 @@ pub async fn show_me(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let app = &*context.app;
     let attempt = claim::attempt(app, session.clone(), None)?;
-    let facts = claims::facts(&attempt).into();
-    let (member, rows) = members::signed_in(&*app.db, &session, facts).await?;
-    Reply::json(200, &body(&context, member, &rows, attempt.now)?)
+    let [cards, decision] = claims::facts(&attempt);
+    let offered = workspaces::offered(&session, app.config.default_workspace());
+    let stmts = vec![offered, cards, decision];
+    let (member, rows) = members::signed_in(&*app.db, &session, stmts).await?;
+    let offered = rows_of(&rows, 0)?;
+    Reply::json(200, &body(&context, member, offered, &rows, attempt.now)?)
 }
 
-/// The answer about a member, from rows of which the last are those of [`claims::facts`].
+/// The answer about a member, from the rows of the workspaces that are offered to them, and from rows of which the last are
+/// those of [`claims::facts`].
 pub fn body(
     context: &Context,
     member: Member,
+    offered: &Rows,
     rows: &[Rows],
     now: Timestamp,
 ) -> Result<MeBody, Error> {
@@ -108,17 +118,23 @@ pub fn body(
             accepted_at: decision.facts.policy.accepted_at(),
         },
         keys_allowed: decision.facts.keys_allowed,
-        claim: terms(context, decision, now),
+        claim: terms(context, decision, workspaces::read_offered(offered)?, now),
     })
 }
 
-fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTermsBody {
+fn terms(
+    context: &Context,
+    decision: ClaimDecision,
+    workspaces: Vec<WorkspaceName>,
+    now: Timestamp,
+) -> ClaimTermsBody {
     let terms = &context.app.config.terms;
     let seats_left = terms
         .max_total_keys
         .saturating_sub(decision.facts.seats.taken);
     let has_key = decision.facts.live_state.is_some();
-    // This is about the gates. The page shows an existing key by itself, and the terms are accepted with the claim.
+    // This is about the gates. The page shows an existing key by itself, the terms are accepted with the claim, and a
+    // workspace is chosen with it.
     let policy = Policy {
         terms_rev: REVISION,
         terms_at: Some(now),
@@ -127,6 +143,10 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
     let gates = ClaimFacts {
         live_state: None,
         keys_live: 0,
+        workspaces: match decision.facts.workspaces {
+            WorkspaceChoice::Several => WorkspaceChoice::One,
+            other => other,
+        },
         policy,
         ..decision.facts
     };
@@ -146,5 +166,6 @@ fn terms(context: &Context, decision: ClaimDecision, now: Timestamp) -> ClaimTer
         expiry_days: decision.plan.expiry_days,
         min_account_age_days: terms.min_account_age_days,
         seats_left: (terms.max_total_keys > 0).then_some(seats_left.max(0)),
+        workspaces,
     }
 }

@@ -17,3 +17,4 @@ pub mod projects;
 pub mod requests;
 pub mod rotations;
 pub mod usage;
+pub mod workspaces;

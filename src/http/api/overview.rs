@@ -16,6 +16,7 @@ use crate::store::members::notices::{self, Notice};
 use crate::store::members::projects::{self, Project};
 use crate::store::members::requests::{self, Request};
 use crate::store::ops::runs;
+use crate::store::ops::workspaces::{self, UnreadWorkspace};
 
 /// Who I am, my keys, my projects, my latest requests and my notices.
 #[derive(Serialize)]
@@ -27,6 +28,8 @@ pub struct OverviewBody {
     ended: Vec<EndedKey>,
     /// If OpenRouter does not answer, the figures are as old as they say.
     openrouter: UpstreamHealth,
+    /// The workspaces of keys of mine that could not be read lately.
+    workspaces_unread: Vec<UnreadWorkspace>,
     /// The latest fifty, newest first.
     requests: Vec<Request>,
     /// First those that are not archived, by name.
@@ -52,17 +55,33 @@ pub async fn overview(context: &Context) -> Result<OverviewBody, Error> {
     let projects = projects::list(&session);
     let own = requests::own(&session);
     let notices = notices::list(&session, attempt.now);
-    let stmts = vec![notices, own, projects, ended, sweep, cards, decision];
+    let unread = workspaces::unread_of(&session);
+    let offered = workspaces::offered(&session, app.config.default_workspace());
+    let stmts = vec![
+        notices, own, projects, ended, unread, sweep, offered, cards, decision,
+    ];
     let (member, rows) = members::signed_in(&*app.db, &session, stmts).await?;
-    let [notices, own, projects, ended, sweep, cards, _] = rows.as_slice() else {
+    let [
+        notices,
+        own,
+        projects,
+        ended,
+        unread,
+        sweep,
+        offered,
+        cards,
+        _,
+    ] = rows.as_slice()
+    else {
         return Err(Error::Internal);
     };
-    let keys = KeysBody::read(cards, ended, sweep, attempt.now)?;
+    let keys = KeysBody::read([cards, ended, unread, sweep], attempt.now)?;
     Ok(OverviewBody {
-        me: me::body(context, member, &rows, attempt.now)?,
+        me: me::body(context, member, offered, &rows, attempt.now)?,
         keys: keys.keys,
         ended: keys.ended,
         openrouter: keys.openrouter,
+        workspaces_unread: keys.workspaces_unread,
         requests: requests::read_own(own)?,
         projects: projects::read_list(projects)?,
         notices: notices::read_list(notices)?,

@@ -25,7 +25,7 @@ const fn section(path: &'static str, name: &'static str) -> Section {
     }
 }
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     section("/admin", "Overview"),
     Section {
         shows: Some(IdKind::Member),
@@ -39,6 +39,7 @@ const SECTIONS: [Section; 10] = [
         ..section("/admin/runs", "Runs")
     },
     section("/admin/plans", "Plans"),
+    section("/admin/workspaces", "Workspaces"),
     section("/admin/blocks", "Blocks"),
     section("/admin/allotments", "Allotments"),
     section("/admin/audit", "Audit"),

@@ -2,7 +2,7 @@
 
 use crate::http::admin::{
     allotments, audit, blocks, credit, description, findings, jobs, keys as everybodys_keys,
-    members, overview, plan_reach, plans, settings,
+    members, overview, plan_reach, plans, settings, workspaces,
 };
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
@@ -29,6 +29,7 @@ pub(super) const OF_ADMINS: &[Route] = &[
     page("/admin/runs"),
     page("/admin/runs/{id}"),
     page("/admin/plans"),
+    page("/admin/workspaces"),
     page("/admin/blocks"),
     page("/admin/allotments"),
     page("/admin/audit"),
@@ -129,6 +130,17 @@ pub(super) const OF_ADMINS: &[Route] = &[
     .takes::<NoMembers>(SMALL)
     .summary("End a raise")
     .answers(&[ok::<credit::RaiseEndedBody>(202), empty(204)]),
+    admin(Method::Get, "/api/v1/admin/workspaces", |c| {
+        Box::pin(workspaces::list_workspaces(c))
+    })
+    .summary("The workspaces of the account, with whether keys may be made in them")
+    .answers(&[ok::<workspaces::AccountWorkspacesBody>(200)]),
+    admin(Method::Put, "/api/v1/admin/workspaces", |c| {
+        Box::pin(workspaces::choose_workspaces(c))
+    })
+    .takes::<workspaces::WorkspacesRequest>(NOTE)
+    .summary("Choose in which workspaces keys may be made, all at once")
+    .answers(&[ok::<workspaces::AccountWorkspacesBody>(200)]),
     admin(Method::Get, "/api/v1/admin/members", |c| {
         Box::pin(members::list_members(c))
     })

@@ -12,6 +12,7 @@ use crate::ports::rate_limit::Limit;
 pub enum Method {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -21,6 +22,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
@@ -30,7 +32,7 @@ impl Method {
     pub const fn is_unsafe(self) -> bool {
         match self {
             Self::Get => false,
-            Self::Post | Self::Patch | Self::Delete => true,
+            Self::Post | Self::Put | Self::Patch | Self::Delete => true,
         }
     }
 }

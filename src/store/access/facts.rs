@@ -3,7 +3,7 @@
 use crate::domain::key::generation::GenerationState;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request;
-use crate::domain::policy::gate::{ClaimFacts, HOUR_SECS, Policy, Seats};
+use crate::domain::policy::gate::{ClaimFacts, HOUR_SECS, Policy, Seats, WorkspaceChoice};
 use crate::domain::time::Timestamp;
 
 from_json! {
@@ -22,6 +22,7 @@ from_json! {
         keys_live: i64,
         keys_allowed: i64,
         unsettled: bool,
+        workspaces: WorkspaceChoice,
     }
 }
 
@@ -83,6 +84,7 @@ impl FactsRow {
             keys_live: self.keys_live,
             keys_allowed: self.keys_allowed,
             unsettled: self.unsettled,
+            workspaces: self.workspaces,
             policy: policy.into(),
         }
     }

@@ -20,6 +20,8 @@ pub struct Attempt {
     pub taking: Option<Taking>,
     /// The further key to make. `None` claims the one key that every member may have.
     pub create: Option<NewKey>,
+    /// The enabled workspace that the request names for the key.
+    pub workspace: Option<PublicId>,
     /// The member accepts the terms in force together with the claim.
     pub accepts_terms: bool,
     /// How the next generation of an existing key is made. `None` if the attempt is a claim or makes a further key.

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::budget_sql::GrantsRow;
+use crate::store::ops::workspaces::WorkspaceName;
 use crate::store::query::read;
 
 /// A key as a JSON object, as it is at `:now`, which the statement declares.
@@ -33,6 +34,7 @@ macro_rules! card {
                 AND w.recorded_at IS NOT NULL AND w.missing_since IS NULL
                 AND (w.switch_doubted_at IS NOT NULL OR (w.state <> 'disabled' AND NOT EXISTS
                   (SELECT 1 FROM audit a WHERE a.target = w.public_id AND a.action = 'superseded'))))),
+            'workspace', (SELECT ", offered_workspace!(), " FROM workspaces w WHERE w.upstream_id = n.workspace_id),
             'cap_due_at', n.cap_due_at, 'grants', ", grants!("n.owner_id", "n.key_id", ":now"), ")")
     };
 }
@@ -71,6 +73,8 @@ pub struct Card {
     /// Why the key is disabled, or is to be disabled.
     pub holds: Vec<Reason>,
     pub project: Option<CardProject>,
+    /// The workspace in which it was made, if administrators have ever enabled that.
+    pub workspace: Option<WorkspaceName>,
     /// The key has been ended: it is to be removed, and nothing brings it back.
     pub ended: bool,
     /// OpenRouter says that it has no such key.
@@ -138,6 +142,7 @@ from_json! {
         holds: Vec<Reason>,
         ended: bool,
         project: Option<CardProject>,
+        workspace: Option<WorkspaceName>,
         upstream: UpstreamRow,
         cap_due_at: Option<Timestamp>,
         grants: GrantsRow,
@@ -196,6 +201,7 @@ impl CardRow {
             holds: self.holds,
             ended: self.ended,
             project: self.project,
+            workspace: self.workspace,
             missing: self.upstream.missing,
             has_guardrail: self.upstream.has_guardrail,
             all_off: self.upstream.all_off,

@@ -17,6 +17,7 @@ use crate::store::access::terms;
 use crate::store::budget_sql::{GrantsRow, SiblingRow, siblings_since};
 use crate::store::keys::attempt::Attempt;
 use crate::store::keys::cards::{self, Card};
+use crate::store::ops::workspaces::WorkspaceName;
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 use crate::store::query::rows_of;
@@ -34,6 +35,32 @@ macro_rules! attempts_today {
     };
 }
 
+/// The workspaces `w` in which the key may be made: those that the plan `p` offers, or the one of them that the request
+/// names. The statement declares `default_workspace` and `workspace`.
+macro_rules! fits {
+    () => {
+        concat!(
+            is_offered!(),
+            " AND (:workspace IS NULL OR w.public_id = :workspace)"
+        )
+    };
+}
+
+/// The [`WorkspaceChoice`](crate::domain::policy::gate::WorkspaceChoice) for the owner of `g`. While no workspace is
+/// enabled, the plan alone says where keys are made, and a request can name none.
+macro_rules! workspace_choice {
+    () => {
+        concat!(
+            "CASE WHEN EXISTS (SELECT 1 FROM workspaces e WHERE e.enabled = 1) THEN
+            CASE (SELECT COUNT(*) FROM plans p JOIN workspaces w ON ",
+            fits!(),
+            " WHERE p.id = g.plan_id)
+              WHEN 1 THEN 'one' WHEN 0 THEN 'nowhere' ELSE 'several' END
+          WHEN :workspace IS NULL THEN 'one' ELSE 'nowhere' END"
+        )
+    };
+}
+
 statements! {
     // The guard decides all gates. `claim_gates` has the part that the database knows; the configuration's part is bound.
     GUARD {
@@ -41,7 +68,7 @@ statements! {
         deployment_open: bool, max_total_keys: i64, account_created_by: Timestamp, day_began: Timestamp,
         attempts_a_day: i64, idempotency_sha256: Option<String>, idempotency_nonce: Option<String>,
         upstream_terms_waived: bool, terms_rev: i64, hour_ago: Timestamp, claims_per_hour: Option<i64>,
-        is_further_key: bool,
+        is_further_key: bool, default_workspace: Option<String>, workspace: Option<PublicId>,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT :change, :generation, 'reserved', g.public_id, 'minting', :now
         FROM claim_gates g
@@ -54,6 +81,7 @@ statements! {
           AND g.seats_taken < :max_total_keys + MAX(g.owner_seat, g.own_seat * (:is_further_key = 0))
           AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
           AND (g.claims = 'open' OR g.allotted = 1)
+          AND 'one' = ", workspace_choice!(), "
           AND ", attempts_today!(":day_began"), " < :attempts_a_day
           AND (:idempotency_sha256 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
             WHERE r.owner_id = g.owner_id AND r.key_sha256 = :idempotency_sha256 AND r.nonce = :idempotency_nonce
@@ -95,14 +123,17 @@ statements! {
     // limit that was asked for, its limit is the highest that it can get: its siblings subtract all that it might spend.
     GENERATION {
         generation: PublicId, nonce: String, now: Timestamp, change: PublicId, member: PublicId, key: PublicId,
-    } = "INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
+        default_workspace: Option<String>, workspace: Option<PublicId>,
+    } = concat!("INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
             workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, change_id)
         SELECT :generation, COALESCE((SELECT k.id FROM keys k WHERE k.public_id = :key), g.key_id), g.owner_id, 0, 'minting', :nonce,
-            'keycap/' || g.instance || '/' || :generation, p.workspace_id, g.plan_rev, g.most_nano, p.limit_reset, :now,
-            CAST(:now AS INTEGER) + p.expiry_days * 86400, :change
+            'keycap/' || g.instance || '/' || :generation,
+            CASE WHEN EXISTS (SELECT 1 FROM workspaces e WHERE e.enabled = 1)
+              THEN (SELECT w.upstream_id FROM workspaces w WHERE ", fits!(), ") ELSE p.workspace_id END,
+            g.plan_rev, g.most_nano, p.limit_reset, :now, CAST(:now AS INTEGER) + p.expiry_days * 86400, :change
         FROM claim_gates g JOIN plans p ON p.id = g.plan_id
         WHERE g.public_id = :member AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
-        ON CONFLICT (public_id) DO NOTHING";
+        ON CONFLICT (public_id) DO NOTHING");
 
     // An Idempotency-Key leads to one mint: the guard requires that it has reserved nothing yet.
     REMEMBER { idempotency_sha256: String, idempotency_nonce: String, generation: PublicId, change: PublicId } =
@@ -116,6 +147,7 @@ statements! {
     DECISION {
         member: PublicId, change: PublicId, generation: PublicId, epoch: i64, public_origin: String, day_began: Timestamp,
         siblings_since: Timestamp, hour_ago: Timestamp, claims_per_hour: Option<i64>, now: Timestamp, is_further_key: bool,
+        default_workspace: Option<String>, workspace: Option<PublicId>,
     } = concat!("SELECT json_object(
           'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation),
           'facts', json_object('status', g.status, 'session_current', g.epoch = :epoch, 'minting_open', g.minting = 'open',
@@ -123,7 +155,7 @@ statements! {
           'blocked', g.blocked, 'held', g.held, 'account_created_at', g.account_created_at,
           'attempts_today', ", attempts_today!(":day_began"), ",
           'live_state', g.live_state, 'keys_live', g.keys_live, 'keys_allowed', g.keys_allowed,
-          'unsettled', g.unsettled),
+          'unsettled', g.unsettled, 'workspaces', ", workspace_choice!(), "),
           'seats', json_object('taken', g.seats_taken, 'live', g.seats_live,
             'of_claimed_key', CASE :is_further_key WHEN 1 THEN 0 ELSE g.own_seat END, 'of_owner', g.owner_seat,
             'next_free_at', (SELECT MIN(r.until) FROM retained_seats r WHERE r.in_use = 0)),
@@ -138,7 +170,9 @@ statements! {
           'key', k.public_id, 'key_created_at', k.created_at,
           'generation', (SELECT COUNT(*) FROM generations o
             WHERE o.key_id = own.key_id AND o.id <= own.id AND o.state <> 'void'),
-          'plan', json_object('expiry_days', p.expiry_days, 'workspace_id', p.workspace_id, 'guardrail_id', p.guardrail_id),
+          'plan', json_object('expiry_days', p.expiry_days, 'guardrail_id', p.guardrail_id),
+          'workspace_id', own.workspace_id,
+          'workspace', (SELECT ", offered_workspace!(), " FROM workspaces w WHERE w.upstream_id = own.workspace_id),
           'grants', ", grants!("g.owner_id", "COALESCE(own.key_id, g.key_id)", ":now"), ",
           'home_workspace_id', g.home_workspace_id, 'upstream_name', own.upstream_name, 'expires_at', own.expires_at,
           'siblings', ", siblings!(
@@ -158,6 +192,10 @@ pub struct ClaimDecision {
     /// Which of the key's generations is reserved, counted from 1.
     pub generation: i64,
     pub plan: ClaimPlan,
+    /// Where the reserved generation is made; `None` is the account's default workspace.
+    pub workspace_id: Option<String>,
+    /// The same, if the workspace has a name here.
+    pub workspace: Option<WorkspaceName>,
     pub grants: Grants,
     /// A workspace that the account is known to have.
     pub home_workspace_id: Option<String>,
@@ -171,7 +209,6 @@ from_json! {
     #[derive(Clone, Debug)]
     pub struct ClaimPlan {
         pub expiry_days: u32,
-        pub workspace_id: Option<String>,
         /// The guardrail at OpenRouter that keys of the plan are assigned to.
         pub guardrail_id: Option<String>,
     }
@@ -209,6 +246,8 @@ pub async fn reserve(
         hour_ago: now.plus(-HOUR_SECS),
         claims_per_hour: claim_terms.claims_per_hour,
         is_further_key: attempt.create.is_some(),
+        default_workspace: attempt.policy.default_workspace.as_deref(),
+        workspace: attempt.workspace.as_ref(),
     }));
     batch.extend(key(attempt));
     batch.push(stmt!(GENERATION {
@@ -218,6 +257,8 @@ pub async fn reserve(
         change: &attempt.change,
         member,
         key: &attempt.key,
+        default_workspace: attempt.policy.default_workspace.as_deref(),
+        workspace: attempt.workspace.as_ref(),
     }));
     batch.extend(remember(attempt));
     batch.push(cards::of_member(&attempt.session, now));
@@ -299,6 +340,8 @@ fn decision(attempt: &Attempt) -> Stmt {
         claims_per_hour: attempt.policy.terms.claims_per_hour,
         now: attempt.now,
         is_further_key: attempt.create.is_some(),
+        default_workspace: attempt.policy.default_workspace.as_deref(),
+        workspace: attempt.workspace.as_ref(),
     })
 }
 
@@ -321,6 +364,8 @@ from_json! {
         key_created_at: Option<Timestamp>,
         generation: i64,
         plan: ClaimPlan,
+        workspace_id: Option<String>,
+        workspace: Option<WorkspaceName>,
         grants: GrantsRow,
         home_workspace_id: Option<String>,
         upstream_name: Option<String>,
@@ -338,6 +383,8 @@ impl DecisionRow {
             key_created_at: self.key_created_at,
             generation: self.generation,
             plan: self.plan,
+            workspace_id: self.workspace_id,
+            workspace: self.workspace,
             grants: self.grants.into(),
             home_workspace_id: self.home_workspace_id,
             upstream_name: self.upstream_name,

@@ -47,6 +47,7 @@ statements! {
           SELECT n.workspace_id AS workspace_id, 1 AS unsettled FROM generations n WHERE n.unsettled = 1 AND n.state = 'verifying'
           UNION ALL SELECT n.workspace_id, 0 FROM generations n WHERE n.created_at >= :created_since
           UNION ALL SELECT p.workspace_id, 0 FROM plans p
+          UNION ALL SELECT e.upstream_id, 0 FROM workspaces e WHERE e.enabled = 1
         ) w GROUP BY w.workspace_id ORDER BY MAX(w.unsettled) DESC, w.workspace_id LIMIT :most";
 
     OFF_GUARD {

@@ -32,7 +32,8 @@ macro_rules! listed {
               'monthly_nano', c.usage_monthly_nano, 'lifetime_nano', c.usage_lifetime_nano, 'read_at', c.usage_read_at),
             'created_at', c.created_at, 'expires_at', c.expires_at, 'ended_at', c.ended_at,
             'upstream_limit_nano', c.upstream_limit_nano, 'holder', json_object('id', m.public_id, 'login', NULLIF(m.login, ''),
-              'subject', CASE m.status WHEN 'left' THEN NULL ELSE m.subject END, 'plan', p.name))"
+              'subject', CASE m.status WHEN 'left' THEN NULL ELSE m.subject END, 'plan', p.name),
+            'place', json_object('id', n.workspace_id, 'name', (SELECT w.name FROM workspaces w WHERE w.upstream_id = n.workspace_id)))"
     };
 }
 
@@ -142,6 +143,16 @@ from_json! {
         pub ended_at: Option<Timestamp>,
         pub upstream_limit_nano: Option<NanoUsd>,
         pub holder: KeyHolder,
+        pub place: KeyPlace,
+    }
+}
+
+from_json! {
+    /// The workspace of a key. It has an id once the key was recorded, and a name if it was ever enabled.
+    #[derive(Clone, Debug)]
+    pub struct KeyPlace {
+        pub id: Option<String>,
+        pub name: Option<String>,
     }
 }
 

@@ -126,14 +126,19 @@ statements! {
         WHERE id = (SELECT n.replaces FROM generations n WHERE n.public_id = :generation)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)";
 
-    // The successor takes the other slot of the key. Only a renewal gets a full lifetime; otherwise the successor expires
+    // The successor takes the other slot of the key. It is made in the workspace of its key, if administrators have ever
+    // enabled that and the plan does not tie its keys to another one. Only a renewal gets a full lifetime; otherwise the successor expires
     // when its old generation would have.
     GENERATION {
         generation: PublicId, nonce: String, now: Timestamp, renews: bool, change: PublicId, key: String,
+        default_workspace: Option<String>,
     } = concat!("INSERT INTO generations (public_id, key_id, owner_id, slot, state, op_nonce, upstream_name,
             workspace_id, plan_rev, limit_nano, limit_reset, created_at, expires_at, replaces, change_id)
         SELECT :generation, r.key_id, r.owner_id, 1 - r.old_slot, 'minting', :nonce,
-            'keycap/' || r.instance || '/' || :generation, p.workspace_id, r.plan_rev,
+            'keycap/' || r.instance || '/' || :generation,
+            COALESCE(NULLIF(p.workspace_id, COALESCE(:default_workspace, '')),
+              (SELECT w.upstream_id FROM generations o JOIN workspaces w ON w.upstream_id = o.workspace_id WHERE o.id = r.old_id),
+              p.workspace_id), r.plan_rev,
             ", most!("r.owner_id", "r.key_id"), ", p.limit_reset, :now,
             CASE :renews WHEN 1 THEN CAST(:now AS INTEGER) + p.expiry_days * 86400 ELSE r.expires_at END, r.old_id, :change
         FROM rotation_gates r JOIN plans p ON p.id = r.plan_id
@@ -356,7 +361,8 @@ pub async fn reserve(
             now,
             renews: rotation.renews,
             change,
-            key
+            key,
+            default_workspace: attempt.policy.default_workspace.as_deref(),
         }),
     ];
     batch.extend(match old {

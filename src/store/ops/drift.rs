@@ -75,7 +75,8 @@ statements! {
     CLOSE { began: Timestamp } = "DELETE FROM drift WHERE last_seen_at < :began";
 
     WORKSPACES { most: i64 } = "SELECT json_object('id', w.workspace_id) FROM
-        (SELECT DISTINCT n.workspace_id FROM generations n WHERE n.live = 1 AND n.workspace_id IS NOT NULL LIMIT :most) w";
+        (SELECT n.workspace_id FROM generations n WHERE n.live = 1 AND n.workspace_id IS NOT NULL
+          UNION SELECT e.upstream_id FROM workspaces e WHERE e.enabled = 1 LIMIT :most) w";
 
     OPEN { most: i64 } = "SELECT json_object('generation', n.public_id, 'key', k.public_id, 'kind', d.kind,
             'first_seen_at', d.first_seen_at, 'last_seen_at', d.last_seen_at)
@@ -237,7 +238,7 @@ pub async fn close(db: &dyn Database, began: Timestamp) -> Result<(), DbError> {
         .map(|_| ())
 }
 
-/// Returns at most `most` ids of workspaces that live generations name.
+/// Returns at most `most` ids of workspaces that live generations name, or in which keys may be made.
 pub async fn workspaces(db: &dyn Database, most: i64) -> Result<Vec<String>, DbError> {
     from_json! {
         struct Named {

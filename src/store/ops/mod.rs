@@ -12,3 +12,4 @@ pub mod runs;
 pub mod settings;
 pub mod tidy;
 pub mod trail;
+pub mod workspaces;

@@ -58,6 +58,7 @@ statements! {
           'findings', ", waiting!("SELECT f.first_seen_at AS at
             FROM (SELECT * FROM findings ORDER BY id DESC LIMIT :counted) f WHERE f.acknowledged_at IS NULL"), ",
           'drift', ", waiting!("SELECT d.first_seen_at AS at FROM drift d"), ",
+          'unread_workspaces', ", waiting!("SELECT u.since AS at FROM unread_workspaces u"), ",
           'claim_requests', ", waiting!("SELECT q.created_at AS at
             FROM (SELECT * FROM requests WHERE state = 'open' ORDER BY id LIMIT :counted) q WHERE q.kind = 'claim'"), ",
           'appeals', ", waiting!("SELECT q.created_at AS at
@@ -105,6 +106,8 @@ from_json! {
         /// Findings that nobody has acknowledged.
         pub findings: WaitingCount,
         pub drift: WaitingCount,
+        /// Workspaces whose keys the latest run could not read.
+        pub unread_workspaces: WaitingCount,
         pub claim_requests: WaitingCount,
         pub appeals: WaitingCount,
     }

@@ -36,6 +36,7 @@ statements! {
             WHERE n.recorded_at > s.account_since AND n.created_at > s.account_since - :recorded_within_secs
             ORDER BY n.created_at DESC LIMIT 1)),
           'restored', s.restore <> 'none', 'account_since', s.account_since,
+          'any_unread', EXISTS (SELECT 1 FROM unread_workspaces),
           'last_clean_at', (SELECT started_at FROM runs WHERE job = :job AND outcome = 'done' ORDER BY started_at DESC LIMIT 1),
           -- The latest run that tried any write, among the last 150 runs of the job: about a day of sweeps.
           'writes_failed', COALESCE((SELECT json_extract(tried.counts, '$.writes') = 0 FROM
@@ -164,6 +165,8 @@ from_json! {
         pub known_workspace_id: Option<String>,
         /// The database may have lost something, and no administrator has accepted that yet.
         pub restored: bool,
+        /// There is a workspace whose keys a run before could not read.
+        pub any_unread: bool,
         /// When an administrator last accepted another account, in seconds of UTC.
         pub account_since: i64,
         /// When the latest run that did everything began.

@@ -79,7 +79,8 @@ macro_rules! label {
               WHEN 'project' THEN json_object('id', (SELECT p.public_id FROM projects p WHERE p.id > 0 AND p.id = ", $group, "),
                 'name', (SELECT p.name FROM projects p WHERE p.id > 0 AND p.id = ", $group, "), 'ended', 0, 'slugs', json_array())
               WHEN 'workspace' THEN json_object('id', (SELECT s.workspace_id FROM usage_workspaces s WHERE s.id > 0 AND s.id = ", $group, "),
-                'name', NULL, 'ended', 0, 'slugs', json_array()) END)"
+                'name', (SELECT w.name FROM usage_workspaces s JOIN workspaces w ON w.upstream_id = s.workspace_id
+                  WHERE s.id > 0 AND s.id = ", $group, "), 'ended', 0, 'slugs', json_array()) END)"
         )
     };
 }

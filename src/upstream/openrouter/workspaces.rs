@@ -5,15 +5,23 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::ports::json::members::if_fitting;
-use crate::upstream::openrouter::{Thing, UpstreamReply, has, safe, safe_typed};
+use crate::upstream::openrouter::{UpstreamReply, has, safe, safe_typed};
 
 /// The most pages of 100 that are read.
 const PAGES: usize = 12;
 
+/// A workspace as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ListedWorkspace {
+    pub id: String,
+    #[serde(default, deserialize_with = "if_fitting")]
+    pub name: Option<String>,
+}
+
 /// The workspaces of an account, as far as its list shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    pub ids: Vec<String>,
+    pub workspaces: Vec<ListedWorkspace>,
     /// Whether these are all workspaces. If the list broke off, nothing may be concluded from a workspace that is
     /// missing in it.
     pub is_whole: bool,
@@ -44,7 +52,7 @@ pub async fn default_guardrail(
 
 #[derive(Deserialize)]
 struct WorkspacePage {
-    data: Vec<Thing>,
+    data: Vec<ListedWorkspace>,
     #[serde(default, deserialize_with = "if_fitting")]
     total_count: Option<u64>,
 }
@@ -53,29 +61,29 @@ struct WorkspacePage {
 /// breaks off if a page has nothing new, or after the most pages that are read.
 pub async fn list(upstream: &UpstreamClient<'_>) -> UpstreamReply<Listing> {
     let mut listing = Listing {
-        ids: Vec::new(),
+        workspaces: Vec::new(),
         is_whole: false,
     };
     for _ in 0..PAGES {
-        let path = format!("/workspaces?limit=100&offset={}", listing.ids.len());
+        let path = format!("/workspaces?limit=100&offset={}", listing.workspaces.len());
         let page: WorkspacePage = match safe_typed(upstream, "GET", &path).await {
             UpstreamReply::Is(page) => page,
             other => return other.map(|_| listing),
         };
-        let (known, is_empty) = (listing.ids.len(), page.data.is_empty());
-        for Thing { id } in page.data {
-            if !listing.ids.contains(&id) {
-                listing.ids.push(id);
+        let (known, is_empty) = (listing.workspaces.len(), page.data.is_empty());
+        for one in page.data {
+            if !listing.workspaces.iter().any(|known| known.id == one.id) {
+                listing.workspaces.push(one);
             }
         }
         let all = page
             .total_count
             .and_then(|total| usize::try_from(total).ok());
-        if is_empty || all.is_some_and(|all| all <= listing.ids.len()) {
+        if is_empty || all.is_some_and(|all| all <= listing.workspaces.len()) {
             listing.is_whole = true;
             return UpstreamReply::Is(listing);
         }
-        if listing.ids.len() == known {
+        if listing.workspaces.len() == known {
             break;
         }
     }

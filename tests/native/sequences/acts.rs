@@ -211,6 +211,10 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "lets nobody in any more",
     ),
     (
+        ("PUT", "/api/v1/admin/workspaces"),
+        "says where keys are made, which changes no limit",
+    ),
+    (
         ("PATCH", "/api/v1/admin/findings/{id}"),
         "acknowledges a key that is nobody's",
     ),

@@ -13,7 +13,7 @@ use super::database::{Sqlite, copy_of, dump, run_batch};
 use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
-const LISTS: [&str; 17] = [
+const LISTS: [&str; 18] = [
     "listed::HELD",
     "listed::NEWEST",
     "listed::OF_PLAN",
@@ -31,6 +31,7 @@ const LISTS: [&str; 17] = [
     "roster::OF_STATUS",
     "runs::LATEST",
     "upstream_holds::OUTSIDE_CHANGES",
+    "workspaces::SHUT_PLANS",
 ];
 
 /// Counts of everybody's rows, the bystanders' too.

@@ -6,6 +6,7 @@ mod many;
 mod nights;
 mod page;
 mod snapshot;
+mod workspaces;
 
 use keycap::domain::time::Timestamp;
 use keycap::domain::usage::day::UtcDay;

@@ -14,7 +14,7 @@
  * @typedef {{ outcome: "done", status: number, body: T } | { outcome: "refused", status: number, problem: Problem } | Lost} Outcome
  */
 
-/** @typedef {"POST" | "PATCH" | "DELETE"} Change */
+/** @typedef {"POST" | "PUT" | "PATCH" | "DELETE"} Change */
 
 /**
  * The deadline of a call. It is longer than the service's own deadline for a claim, so that the service answers first.

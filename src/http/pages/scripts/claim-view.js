@@ -6,6 +6,7 @@ import { approved, asking } from "./ask-view.js";
 import { requestId } from "./parts.js";
 import { beforeClaim } from "./state-words.js";
 import { UNKNOWN_OUTCOME, closedButton, counted, isAboutAccount, perPeriod, refusalAdvice, resetRule, retryText, usd } from "./words.js";
+import { CLAIM_WORKSPACE, workspaceField } from "./workspaces-view.js";
 
 /** @import { Claim, Me } from "./types.js" */
 /** @import { Actions, Model } from "./keys-view.js" */
@@ -35,6 +36,7 @@ export function offer(model, { claim, terms }, actions) {
       <div><dt>Expires</dt><dd><span class="figure">${counted(claim.expiry_days, "day")}</span> after the claim</dd></div>
       ${claim.seats_left === null ? nothing : html`<div><dt>Left</dt><dd><span class="figure">${counted(claim.seats_left, "key")}</span></dd></div>`}
     </dl>
+    ${workspaceField(CLAIM_WORKSPACE, claim, model.workspace, actions.place)}
     <p>The key is shown once, right after the claim. Decide first where you will store it.</p>
     ${terms.accepted_at === null ? acceptance(model, actions) : nothing}
     <p class="actions">

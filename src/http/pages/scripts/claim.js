@@ -7,6 +7,7 @@ import { say } from "./say.js";
 import { showSecret } from "./secret-box.js";
 import { keySummary, laterWords, waitsForReset } from "./state-words.js";
 import { claimFailure, isRefusal, lostWords } from "./words.js";
+import { namedWorkspace } from "./workspaces-view.js";
 
 /** @import { Lost, Outcome } from "./api.js" */
 /** @import { Issued, Key, Keys, Overview, Problem } from "./types.js" */
@@ -45,13 +46,14 @@ export function claimer(page) {
 
   /** Claims a key. A second press does nothing while the first claim waits for its answer. */
   async function claim() {
-    const terms = read().me?.terms;
-    if (read().claiming || terms === undefined) return;
+    const { me } = read();
+    if (read().claiming || me === null) return;
+    const { terms } = me;
     const asksTerms = terms.accepted_at === null;
     if (asksTerms && !read().accepts) return missTerms();
     show({ claiming: true, notice: null });
     say("Claiming your key. This takes a few seconds.");
-    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/claim", asksTerms ? { accept_terms: terms.revision } : {}));
+    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/claim", { ...(asksTerms ? { accept_terms: terms.revision } : {}), ...namedWorkspace(me.claim, read().workspace) }));
     if (answer.outcome === "lost") await lost(answer);
     else if (answer.outcome === "refused") await refused(answer.status, answer.problem);
     else if (typeof answer.body.secret === "string") await claimed(answer.body.key, answer.body.secret);
@@ -61,6 +63,11 @@ export function claimer(page) {
   /** @param {Event} event */
   function accept(event) {
     show({ accepts: /** @type {HTMLInputElement} */ (event.target).checked, missesTerms: false });
+  }
+
+  /** @param {Event} event */
+  function place(event) {
+    show({ workspace: /** @type {HTMLSelectElement} */ (event.target).value });
   }
 
   function missTerms() {
@@ -126,7 +133,7 @@ export function claimer(page) {
     announce();
   }
 
-  return { claim, accept };
+  return { claim, accept, place };
 }
 
 /** @type {Notice} */

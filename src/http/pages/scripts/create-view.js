@@ -4,6 +4,7 @@ import { html, nothing } from "./html.js";
 import { requestId } from "./parts.js";
 import { PROJECT_NAMES } from "./projects-view.js";
 import { NAME_CHARS, perPeriod, usd } from "./words.js";
+import { workspaceField } from "./workspaces-view.js";
 
 /** @import { Me } from "./types.js" */
 /** @import { Actions } from "./keys-view.js" */
@@ -14,13 +15,14 @@ import { NAME_CHARS, perPeriod, usd } from "./words.js";
  * @property {string} name
  * @property {string} limit
  * @property {string} project
+ * @property {string} workspace the id of the one that was chosen; empty for the first
  * @property {{ name: string, limit: string, project: string, form: string }} errors
  * @property {boolean} sending
  * @property {string | null} requestId
  */
 
 /** @type {Making} */
-export const NOTHING_FILLED = { name: "", limit: "", project: "", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null };
+export const NOTHING_FILLED = { name: "", limit: "", project: "", workspace: "", errors: { name: "", limit: "", project: "", form: "" }, sending: false, requestId: null };
 
 /** The ids of the fields, which get the focus if something is wrong with them. */
 export const CREATE_IDS = { name: "create-name", limit: "create-limit", project: "create-project" };
@@ -37,6 +39,7 @@ export const createForm = (making, { claim }, actions) => html`
       ${field("name", "Name", `1 to ${NAME_CHARS} characters, such as where you will use it.`, making, actions)}
       ${field("limit", "Own limit in US dollars (optional)", `Without it, your plan’s limit: ${usd(claim.limit_usd)} ${perPeriod(claim.limit_reset)}.`, making, actions)}
       ${field("project", "Project (optional)", "It groups your keys. Choose one, or write a new name.", making, actions)}
+      ${workspaceField("create-workspace", claim, making.workspace, actions.placeNew)}
       <p class="hint">The secret is shown once, right after. Decide first where you will store it.</p>
       <div class="actions">
         <button class="button is-primary" type="submit" aria-disabled=${making.sending ? "true" : "false"}>${making.sending ? "Creating…" : "Create it"}</button>

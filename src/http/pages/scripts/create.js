@@ -7,6 +7,7 @@ import { say } from "./say.js";
 import { showSecret } from "./secret-box.js";
 import { keySummary, laterWords, waitsForReset } from "./state-words.js";
 import { amountError, nameError } from "./words.js";
+import { namedWorkspace } from "./workspaces-view.js";
 
 /** @import { Outcome } from "./api.js" */
 /** @import { Issued, Key } from "./types.js" */
@@ -42,9 +43,14 @@ export function creator(page) {
   }
 
   /** @param {Event} event */
+  function placeNew(event) {
+    fillIn({ workspace: /** @type {HTMLSelectElement} */ (event.target).value });
+  }
+
+  /** @param {Event} event */
   async function create(event) {
     event.preventDefault();
-    const { making } = read();
+    const { making, me } = read();
     if (making === null || making.sending) return;
     const limit = making.limit.trim();
     const project = making.project.trim();
@@ -52,7 +58,7 @@ export function creator(page) {
     if (errors.name !== "" || errors.limit !== "" || errors.project !== "") return refuse(errors);
     fillIn({ sending: true, errors, requestId: null });
     say("Creating your key. This takes a few seconds.");
-    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/keys", { name: making.name, ...(limit === "" ? {} : { limit_usd: limit }), ...(project === "" ? {} : { project }) }));
+    const answer = /** @type {Outcome<Issued>} */ (await press.send("POST", "/api/v1/keys", { name: making.name, ...(limit === "" ? {} : { limit_usd: limit }), ...(project === "" ? {} : { project }), ...(me === null ? {} : namedWorkspace(me.claim, making.workspace)) }));
     if (answer.outcome === "done") return made(answer.body);
     if (answer.outcome === "refused" && answer.status === 401) return page.signedOut();
     const { text, requestId } = failureWords(answer);
@@ -79,7 +85,7 @@ export function creator(page) {
     page.refresh();
   }
 
-  return { begin, cancel, fill, create };
+  return { begin, cancel, fill, placeNew, create };
 }
 
 /** @param {Key} key @param {number} now @returns {Notice} */

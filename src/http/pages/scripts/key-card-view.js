@@ -73,6 +73,7 @@ const whole = (key, card, means, model, actions) => html`
   ${key.mask === null ? nothing : html`<p class="well mask" translate="no">${masked(key.mask)}</p>`} ${means === "" || card.news?.tone === "good" ? nothing : html`<p>${means}</p>`}
   ${METERED.has(key.state) && !key.missing ? meter(key, model, actions) : nothing}
   <dl class="facts">
+    ${key.workspace === null ? nothing : html`<div><dt>Workspace</dt><dd>${key.workspace.name}</dd></div>`}
     ${key.project === null ? nothing : html`<div><dt>Project</dt><dd>${key.project.name}</dd></div>`}
     <div>
       <dt>Limit</dt>

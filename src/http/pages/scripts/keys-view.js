@@ -12,8 +12,9 @@ import { groupHead, groupOf, hasProjects, projectList, projectNames } from "./pr
 import { outageText } from "./spend-words.js";
 import { isUsableAt } from "./state-words.js";
 import { counted, limitRules } from "./words.js";
+import { unreadBanner } from "./workspaces-view.js";
 
-/** @import { EndedKey, Key, Me, MemberRequest, Problem, Project, Upstream } from "./types.js" */
+/** @import { EndedKey, Key, Me, MemberRequest, Problem, Project, UnreadWorkspace, Upstream } from "./types.js" */
 /** @import { CardState } from "./key-card-view.js" */
 /** @import { Arrangement } from "./list.js" */
 /** @import { Making } from "./create-view.js" */
@@ -46,6 +47,8 @@ import { counted, limitRules } from "./words.js";
  * @property {Wish} wish the request that the member is writing
  * @property {boolean} accepts whether the box that accepts the rules is ticked
  * @property {boolean} missesTerms whether the member tried to claim without ticking that box
+ * @property {string} workspace the id of the workspace that the member has chosen for a claim; empty for the first
+ * @property {UnreadWorkspace[]} unread the workspaces of the member's keys that could not be read lately
  * @property {boolean} claiming whether a claim waits for its answer
  * @property {"in_progress" | "unknown" | null} waiting the kind of an earlier claim that is not settled yet
  * @property {Notice | null} notice what just happened
@@ -63,9 +66,9 @@ import { counted, limitRules } from "./words.js";
 
 /** @typedef {{ renameProject: (project: Project) => void, archiveProject: (project: Project, archived: boolean) => void }} ProjectActions */
 
-/** @typedef {{ begin: () => void, cancel: () => void, fill: (field: "name" | "limit" | "project", event: Event) => void, create: (event: Event) => void }} CreateActions */
+/** @typedef {{ begin: () => void, cancel: () => void, fill: (field: "name" | "limit" | "project", event: Event) => void, placeNew: (event: Event) => void, create: (event: Event) => void }} CreateActions */
 
-/** @typedef {{ claim: () => void, accept: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions & HistoryActions & CardActions & ListActions & ProjectActions & CreateActions} Actions */
+/** @typedef {{ claim: () => void, accept: (event: Event) => void, place: (event: Event) => void, ask: (event: Event) => void, write: (event: Event) => void, refresh: () => void, load: () => void } & KeyActions & HistoryActions & CardActions & ListActions & ProjectActions & CreateActions} Actions */
 
 /**
  * @param {Model} model
@@ -76,7 +79,7 @@ export function page(model, actions) {
   if (model.phase === "signed_out") return signedOut;
   if (model.phase === "failed" || model.me === null) return failed(model.notice, actions);
   return html`
-    ${model.upstream?.answers === false ? outage(model.upstream, model) : nothing} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
+    ${model.upstream?.answers === false ? outage(model.upstream, model) : unreadBanner(model.unread)} ${model.notice === null ? nothing : notice(model.notice)} ${subject(model, model.me, actions)}
     ${model.ended.length === 0 ? nothing : earlier(model, actions)} ${model.projects.length > 0 ? projectList(model, actions) : nothing} ${projectNames(model)}
   `;
 }

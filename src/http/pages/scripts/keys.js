@@ -55,7 +55,7 @@ const rulesPlace = /** @type {HTMLElement} */ (document.getElementById("rules"))
 const forHolders = ["use", "check"].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
 /** @type {Model} */
-let model = { phase: "loading", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], arrangement: arrangementOf(location.search), upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, claiming: false, waiting: null, notice: null, refusal: null, now: now() };
+let model = { phase: "loading", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], arrangement: arrangementOf(location.search), upstream: null, refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, missesTerms: false, workspace: "", unread: [], claiming: false, waiting: null, notice: null, refusal: null, now: now() };
 
 /** Whether the focus was in this part of the page. If a change removes the focused element, the focus is set again. */
 let hadFocus = false;
@@ -87,10 +87,10 @@ const refresh = refresher({ read: () => model, show, sorted, signedOut });
 
 const { ask, write } = asker({ read: () => model, show, lookAgain, signedOut });
 
-const { claim, accept } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askOverview, onRecord, failToLoad, settle, wait });
+const { claim, accept, place: placeClaim } = claimer({ read: () => model, show, announce, signedOut, refresh: () => refresh(), askKeys, askOverview, onRecord, failToLoad, settle, wait });
 
 /** @type {import("./keys-view.js").Actions} */
-const actions = { arrange, showAll, claim, accept, ask, write, refresh: () => refresh(true), load: reload, ...acting() };
+const actions = { arrange, showAll, claim, accept, place: placeClaim, ask, write, refresh: () => refresh(true), load: reload, ...acting() };
 
 function acting() {
   const parts = { read: () => model, show, tell, reread, refresh: () => void refresh(), signedOut };
@@ -174,8 +174,8 @@ function askKeys() {
 const isEnded = (key) => ENDED.has(stateAt(key, now()));
 
 /** @param {Keys} listed */
-function onRecord({ keys, ended, openrouter }) {
-  return { upstream: newer(model.upstream, openrouter), ...sorted(keys, ended) };
+function onRecord({ keys, ended, openrouter, workspaces_unread: unread }) {
+  return { unread, upstream: newer(model.upstream, openrouter), ...sorted(keys, ended) };
 }
 
 /** @param {Key[]} keys @param {EndedKey[]} ended @returns {Found} */
@@ -210,7 +210,7 @@ function signedOut() {
   waitNumber += 1;
   showAccount(null);
   board.show([]);
-  show({ phase: "signed_out", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
+  show({ phase: "signed_out", me: null, keys: [], ended: [], cards: {}, making: null, projects: [], unread: [], refreshing: "idle", requests: null, wish: NO_WISH, accepts: false, claiming: false, waiting: null, notice: null, refusal: null });
   say("You are signed out.");
 }
 

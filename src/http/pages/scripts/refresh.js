@@ -37,7 +37,7 @@ export function refresher({ read, show, sorted, signedOut }) {
     }
     const answered = read().upstream?.answers !== false;
     const upstream = newer(read().upstream, answer.body.openrouter);
-    show({ refreshing: "idle", upstream, ...(isShown() ? sorted(answer.body.keys, answer.body.ended) : {}) });
+    show({ refreshing: "idle", upstream, unread: answer.body.workspaces_unread, ...(isShown() ? sorted(answer.body.keys, answer.body.ended) : {}) });
     if (answered && !upstream.answers) say("OpenRouter does not answer.");
     else if (pressed) say(upstream.answers ? "These are the newest figures." : "OpenRouter still does not answer.");
   }

@@ -10,6 +10,7 @@
  * @property {string | null} name
  * @property {string | null} mask
  * @property {{ id: string, name: string } | null} project
+ * @property {WorkspaceName | null} workspace where it was made, if that has a name here
  * @property {KeyState} state
  * @property {boolean} missing whether OpenRouter no longer has this key
  * @property {Hold[]} holds why it is disabled or, while it is still `active`, why it is being disabled
@@ -63,7 +64,12 @@
  *
  * @typedef {{ answers: boolean, as_of: string | null }} Upstream
  *
- * @typedef {{ keys: Key[], ended: EndedKey[], openrouter: Upstream }} Keys
+ * @typedef {{ id: string, name: string }} WorkspaceName
+ *
+ * A workspace whose keys could not be read lately. It may have no name here.
+ * @typedef {{ id: string | null, name: string | null, since: string }} UnreadWorkspace
+ *
+ * @typedef {{ keys: Key[], ended: EndedKey[], openrouter: Upstream, workspaces_unread: UnreadWorkspace[] }} Keys
  *
  * The answer to a claim, to a rotation or to a report of a leak.
  * @typedef {object} Issued
@@ -134,6 +140,7 @@
  * @property {number} expiry_days
  * @property {number} min_account_age_days
  * @property {number | null} seats_left
+ * @property {WorkspaceName[]} workspaces where a key can be made; with several, the member chooses one
  *
  * @typedef {object} Me
  * @property {{ id: string, provider: string, login: string, created_at: string }} member

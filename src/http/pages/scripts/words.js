@@ -120,6 +120,7 @@ const REFUSALS = {
   credit_spent: { title: "Your credit is used up.", text: "", next: "After your next payment you can claim a key." },
   claims_busy: { title: "Too many people are claiming at the moment.", text: "The service limits how many keys it makes in an hour. No key was made.", next: "Come back in an hour." },
   approval_needed: { title: "Claims need approval.", text: "The people who run this service approve each person.", next: "Once they have approved you, you can claim here." },
+  workspace_closed: { ...PAUSED, text: "The people who run this service have not enabled the workspace of your plan." },
   key_held: { title: "Your key is on hold.", text: "The people who run this service have disabled it.", next: "Ask them about it." },
   blocked: { ...BARRED, text: "The account is blocked here." },
   member_suspended: { ...BARRED, text: "The account is suspended here." },

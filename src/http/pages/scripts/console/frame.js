@@ -12,6 +12,7 @@ import { REQUESTS_VIEW } from "./requests.js";
 import { RUN_VIEW } from "./run.js";
 import { RUNS_VIEW } from "./runs.js";
 import { SWITCHES_VIEW } from "./switches.js";
+import { WORKSPACES_VIEW } from "./workspaces.js";
 import { equipKeyboard } from "./keyboard.js";
 import { render } from "../html.js";
 import { call } from "../api.js";
@@ -28,7 +29,7 @@ import { failed, signedOutView } from "./parts.js";
  */
 
 /** @type {View[]} */
-const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, AUDIT_VIEW];
+const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, WORKSPACES_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, AUDIT_VIEW];
 
 /** Opens the page that the address names. Every change needs to know whose page this is, so that is asked first. */
 export async function openPage() {

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../html.js";
 import { usd } from "../words.js";
+import { unreadBanner } from "../workspaces-view.js";
 import { queryOf } from "./address.js";
 import { HOLD_OPTIONS, STATE_OPTIONS, holdWord, keyStatus, period } from "./key-words.js";
 import { openList } from "./list.js";
@@ -20,7 +21,7 @@ async function open(host) {
     about: "Everybody’s keys, the newest first. The search finds a key by the beginning of its name, its mask, its id, its secret or the SHA-256 of that.",
     path: async (filters) => `/api/v1/admin/keys${queryOf(filters)}`,
     rows: ({ keys }) => keys,
-    columns: ["Key", "State", "Disabled because", "Spent of limit", "Read", "Plan", "Member", "Expires"],
+    columns: ["Key", "State", "Disabled because", "Spent of limit", "Read", "Plan", "Workspace", "Member", "Expires"],
     row,
     filters: [
       { name: "q", label: "Search", hint: "Name, mask, id, SHA-256" },
@@ -28,6 +29,7 @@ async function open(host) {
       { name: "hold", label: "Hold", options: HOLD_OPTIONS },
       { name: "plan", label: "Plan", options: await planOptions() },
     ],
+    note: ({ workspaces_unread: unread }) => unreadBanner(unread),
     none: "There is no key yet. A key is made when a member claims one.",
   });
 }
@@ -39,6 +41,9 @@ export const spentWords = (key) => html`<span class="figure">${key.used_usd === 
 export const keyName = (key) => html`${key.name === null ? nothing : html`${key.name} `}<span class="figure is-aside" translate="no">${key.mask ?? key.id}</span>`;
 
 /** @param {ListedKey} key */
+export const workspaceCell = (key) => cell("Workspace", key.workspace === null ? html`<span class="is-aside">–</span>` : key.workspace.name);
+
+/** @param {ListedKey} key */
 export function stateCells(key) {
   const { word, tone } = keyStatus(key);
   return html`${cell("State", chip(word, tone))} ${cell("Disabled because", key.holds.length === 0 ? html`<span class="is-aside">–</span>` : key.holds.map(holdWord).join(", "))}`;
@@ -48,7 +53,7 @@ export function stateCells(key) {
 const row = (key) => html`
   <tr>
     ${rowHead("Key", html`<a data-opens href=${`/admin/members/${key.member.id}#${key.id}`}>${keyName(key)}</a>`)} ${stateCells(key)}
-    ${cell("Spent of limit", spentWords(key))} ${cell("Read", age(key.read_at))} ${cell("Plan", key.plan)}
+    ${cell("Spent of limit", spentWords(key))} ${cell("Read", age(key.read_at))} ${cell("Plan", key.plan)} ${workspaceCell(key)}
     ${cell("Member", html`<span translate="no">${key.member.login ?? "left"}</span> <span class="figure is-aside">${key.member.subject ?? ""}</span>`)}
     ${cell("Expires", age(key.expires_at))}
   </tr>

@@ -5,7 +5,7 @@ import { call } from "../api.js";
 import { usd } from "../words.js";
 import { perform } from "./change.js";
 import { canChange } from "./key-words.js";
-import { keyName, spentWords, stateCells } from "./keys.js";
+import { keyName, spentWords, stateCells, workspaceCell } from "./keys.js";
 import { loginWords, statusChips } from "./members.js";
 import { age, cell, chip, failed, heads, rowHead } from "./parts.js";
 import { planOptions } from "./plan-names.js";
@@ -67,7 +67,7 @@ const view = (page, history, forms, look) => html`
     <h2 id="keys-title">Keys</h2>
     ${page.keys.length === 0
       ? html`<p class="empty">This member has never had a key.</p>`
-      : html`<table class="table">${heads(["Key", "State", "Disabled because", "Spent of limit", "Read", "Expires", "Actions"])}<tbody>${page.keys.map((key) => keyRow(key, forms, look))}</tbody></table>`}
+      : html`<table class="table">${heads(["Key", "State", "Disabled because", "Spent of limit", "Read", "Workspace", "Expires", "Actions"])}<tbody>${page.keys.map((key) => keyRow(key, forms, look))}</tbody></table>`}
   </section>
   ${page.raises.length === 0
     ? nothing
@@ -121,7 +121,7 @@ function keyRow(key, forms, look) {
   const atUpstream = key.holds.includes("upstream") || key.upstream_limit_usd !== null;
   return html`
     <tr id=${key.id}>
-      ${rowHead("Key", keyName(key))} ${stateCells(key)} ${cell("Spent of limit", spentWords(key))} ${cell("Read", age(key.read_at))}
+      ${rowHead("Key", keyName(key))} ${stateCells(key)} ${cell("Spent of limit", spentWords(key))} ${cell("Read", age(key.read_at))} ${workspaceCell(key)}
       ${cell("Expires", key.ended_at === null ? age(key.expires_at) : html`ended ${age(key.ended_at)}`)}
       ${cell(
         "Actions",

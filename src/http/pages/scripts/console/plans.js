@@ -60,7 +60,7 @@ const fields = (plan) => [
   { name: "expiry_days", label: "A key lives for so many days", keys: "numeric", value: String(plan?.expiry_days ?? 90) },
   { name: "margin_percent", label: "Margin of payments in percent", keys: "decimal", value: plan?.margin_percent ?? "0" },
   { name: "guardrail_id", label: "Guardrail", optional: true, value: plan?.guardrail_id ?? "", hint: "The id of a guardrail at OpenRouter that these keys are held to." },
-  { name: "workspace_id", label: "Workspace", optional: true, value: plan?.workspace_id ?? "", hint: "The id of the workspace at OpenRouter in which new keys are made." },
+  { name: "workspace_id", label: "Workspace", optional: true, value: plan?.workspace_id ?? "", hint: "The id of the one workspace at OpenRouter in which new keys of this plan are made. Without it, members choose one of those that are enabled." },
 ];
 
 /** What differs from the plan, as the API takes it. @param {Values} values @param {Plan | null} plan */

@@ -4,7 +4,7 @@
  * @typedef {"database_restored" | "foreign_account" | "keys_stuck" | "workspace_closing" | "sweep_failed" | "sweep_missing" |
  *   "comparison_failed" | "comparison_missing" | "mints_unsure" | "switches_late" | "appeals" | "claim_requests" | "held_upstream" |
  *   "limited_upstream" | "findings" | "drift" | "all_keys_disabled" | "minting_stopped" | "upstream_terms_unconfirmed" |
- *   "seats_full"} AttentionKind
+ *   "workspaces_unread" | "seats_full"} AttentionKind
  *
  * @typedef {object} AttentionItem
  * @property {AttentionKind} kind
@@ -83,6 +83,23 @@
  * @property {string | null} ended_at
  * @property {string} plan
  * @property {{ id: string, login: string | null, subject: string | null }} member
+ * @property {{ id: string, name: string } | null} workspace
+ *
+ * @typedef {object} AccountWorkspace
+ * @property {string} id
+ * @property {string} name
+ * @property {boolean} enabled
+ * @property {boolean} is_default
+ * @property {boolean | null} at_openrouter
+ * @property {number | null} live_keys
+ * @property {string | null} unread_since
+ *
+ * @typedef {object} AccountWorkspaces
+ * @property {AccountWorkspace[]} workspaces
+ * @property {boolean} is_whole
+ * @property {number} counted_up_to
+ * @property {{ name: string, workspace_id: string }[]} shut_plans
+ * @property {import("../types.js").UnreadWorkspace[]} workspaces_unread
  *
  * @typedef {{ id: string, key: string, amount_usd: string, since: string, until: string | null }} Raise
  * @typedef {{ id: string, amount_usd: string, credit_usd: string, at: string }} Payment
