@@ -34,6 +34,9 @@ impl Sandbox {
             ("POST", "spend") => self.add_spend(request, now_ms),
             ("POST", "metering") => self.meter(request),
             ("POST", "reports") => self.report(request),
+            ("POST", "google") => self.change_google_tokens(request),
+            ("POST", "google/rotate") => Ok(self.rotate_keys()),
+            ("POST", "google/retire") => Ok(self.retire_keys()),
             _ => Ok(Response::json(
                 404,
                 &json!({"error": "no such control route"}),
@@ -153,6 +156,22 @@ impl Sandbox {
         let reports = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
         self.set_reports(reports);
         Ok(Response::json(200, &json!({"set": true})))
+    }
+
+    fn change_google_tokens(&mut self, request: &Request) -> Answer {
+        let tokens = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
+        self.set_google_tokens(tokens);
+        Ok(Response::json(200, &json!({"set": true})))
+    }
+
+    fn rotate_keys(&mut self) -> Response {
+        self.rotate_google_keys();
+        Response::json(200, &json!({"rotated": true}))
+    }
+
+    fn retire_keys(&mut self) -> Response {
+        self.retire_google_keys();
+        Response::json(200, &json!({"retired": true}))
     }
 
     fn add_usage(&mut self, request: &Request, now_ms: i64) -> Answer {

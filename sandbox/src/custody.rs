@@ -3,7 +3,7 @@
 
 use crate::{
     Sandbox,
-    generator::TOKEN_MARK,
+    generator::{GOOGLE_TOKEN_MARK, TOKEN_MARK},
     ledger::{Violation, ViolationKind},
     message::Request,
     operation::{Host, Operation},
@@ -30,7 +30,7 @@ pub(crate) fn inspect(
             "no User-Agent header".to_owned(),
         ));
     }
-    if operation.is_none() && host != Host::Github {
+    if operation.is_none() && host != Host::Github && host != Host::Google {
         found.push((
             ViolationKind::UnknownRoute,
             format!("{} is not an operation", request.method),
@@ -99,7 +99,8 @@ fn foreign(
     let cookies = request
         .header("cookie")
         .is_some_and(|value| !value.is_empty());
-    let cookie = cookies && operation != Some(Operation::GithubAuthorize);
+    let page = [Operation::GithubAuthorize, Operation::GoogleAuthorize];
+    let cookie = cookies && !operation.is_some_and(|operation| page.contains(&operation));
     let held = secrets_in(sandbox, &seen)
         .filter(|secret| !secret.belongs_to(host))
         .map(|secret| secret.to_string());
@@ -123,14 +124,19 @@ enum Secret {
     OpenrouterKey,
     GithubClient,
     GithubToken,
+    GoogleClient,
+    GoogleToken,
 }
 
 impl Secret {
     fn belongs_to(self, host: Host) -> bool {
         match self {
             Self::OpenrouterKey => host == Host::Openrouter,
-            Self::GithubClient => host != Host::Openrouter,
+            Self::GithubClient => [Host::Github, Host::GithubApi].contains(&host),
             Self::GithubToken => host == Host::GithubApi,
+            Self::GoogleClient => host == Host::GoogleToken,
+            // Sign-in needs the ID token only, so an access token belongs nowhere.
+            Self::GoogleToken => false,
         }
     }
 }
@@ -141,6 +147,8 @@ impl std::fmt::Display for Secret {
             Self::OpenrouterKey => "an OpenRouter key",
             Self::GithubClient => "the GitHub client secret",
             Self::GithubToken => "a GitHub token",
+            Self::GoogleClient => "the Google client secret",
+            Self::GoogleToken => "a Google token",
         })
     }
 }
@@ -151,10 +159,14 @@ fn secrets_in(sandbox: &Sandbox, text: &str) -> impl Iterator<Item = Secret> {
     let client_secret = text.contains(&settings.github_client_secret);
     // The search uses the whole mark, because `gho_` alone would sooner or later appear in a random state.
     let token = text.contains(TOKEN_MARK);
+    let google_client = text.contains(&settings.google_client_secret);
+    let google_token = text.contains(GOOGLE_TOKEN_MARK);
     [
         (openrouter, Secret::OpenrouterKey),
         (client_secret, Secret::GithubClient),
         (token, Secret::GithubToken),
+        (google_client, Secret::GoogleClient),
+        (google_token, Secret::GoogleToken),
     ]
     .into_iter()
     .filter_map(|(found, secret)| found.then_some(secret))

@@ -4,7 +4,7 @@
 use crate::{
     Sandbox, bend,
     faults::FaultKind,
-    github,
+    github, google,
     ledger::Outcome,
     message::{Delivery, Request, Response},
     openrouter,
@@ -240,6 +240,9 @@ fn failure(operation: Operation, status: u16) -> Response {
     match operation.host() {
         Host::Openrouter => openrouter::error(status, openrouter::usual_text(status)),
         Host::Github | Host::GithubApi => github::api_error(status, github::usual_text(status)),
+        Host::Google | Host::GoogleToken | Host::GoogleCerts => {
+            google::oauth_error(status, google::usual_error(status), "The sandbox says no.")
+        }
     }
 }
 
@@ -252,6 +255,9 @@ fn rate_limited(
     let answer = match operation.host() {
         Host::Openrouter => openrouter::rate_limited(),
         Host::Github | Host::GithubApi => github::rate_limited(retry_after, now),
+        Host::Google | Host::GoogleToken | Host::GoogleCerts => {
+            google::oauth_error(429, "rate_limit_exceeded", "Too many requests.")
+        }
     };
     let answer = match retry_after {
         Some(seconds) => answer.with("retry-after", &seconds.to_string()),

@@ -8,6 +8,9 @@ const SECRET_MARK: &str = "5a4db0c5";
 /// Every GitHub token begins with this.
 pub const TOKEN_MARK: &str = "gho_sandbox";
 
+/// Every access token of Google begins with this.
+pub const GOOGLE_TOKEN_MARK: &str = "ya29.sandbox";
+
 #[derive(Clone, Debug)]
 pub struct Generator {
     seed: u64,
@@ -32,6 +35,11 @@ impl Generator {
     /// A GitHub token: `gho_` and 36 characters, of which the first say that the token is the sandbox's.
     pub fn github_token(&mut self) -> String {
         format!("{TOKEN_MARK}{}", self.hex().get(..29).unwrap_or_default())
+    }
+
+    /// An access token of Google: `ya29.`, the word sandbox, and 64 hex digits.
+    pub fn google_token(&mut self) -> String {
+        format!("{GOOGLE_TOKEN_MARK}{}", self.hex())
     }
 
     /// An authorization code of twenty hex digits, as GitHub's are.

@@ -14,6 +14,7 @@ pub struct Ledger {
     pub violations: Vec<Violation>,
     pub secrets_minted: Vec<String>,
     pub github_tokens: Vec<GithubToken>,
+    pub google_tokens: Vec<GoogleToken>,
     /// The `prompt` of each approved authorization.
     pub github_prompts: Vec<Option<String>>,
     /// The index of each key in `keys` by its hash, so that look-ups stay fast at 100,000 keys.
@@ -254,6 +255,15 @@ pub struct GithubToken {
     pub scope: String,
     pub issued_at_ms: i64,
     pub revoked_at_ms: Option<i64>,
+}
+
+/// The tokens of one sign-in at Google.
+#[derive(Clone, Debug, Serialize)]
+pub struct GoogleToken {
+    pub access_token: String,
+    pub id_token: String,
+    pub persona: String,
+    pub issued_at_ms: i64,
 }
 
 impl Ledger {

@@ -1,4 +1,4 @@
-//! GitHub and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery`, with a ledger of what really
+//! GitHub, Google and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery`, with a ledger of what really
 //! happened, faults on demand, answers that can be held, and effects that happen late. There are no sockets, no system
 //! clock and no randomness: two sandboxes with the same seed and the same history are equal. `main.rs` serves it on
 //! loopback.
@@ -18,6 +18,7 @@ mod delivery;
 mod faults;
 mod generator;
 pub mod github;
+mod google;
 mod ledger;
 mod message;
 mod money;
@@ -31,15 +32,21 @@ pub use clock::{DAY_MS, Period, timestamp};
 pub use delivery::HeldCall;
 pub use faults::{Fault, FaultKind};
 pub use generator::sha256_hex;
+pub use google::{
+    GOOGLE_PERSONAS, GoogleBehaviour, GooglePersona, GoogleTokens, TokenLie, google_persona,
+};
 pub use ledger::{
-    Assignment, Call, GithubToken, Ledger, Outcome, Unshown, UpstreamKey, Usage, Violation,
-    ViolationKind,
+    Assignment, Call, GithubToken, GoogleToken, Ledger, Outcome, Unshown, UpstreamKey, Usage,
+    Violation, ViolationKind,
 };
 pub use message::{Delivery, Request, Response};
 pub use money::Usd;
 pub use openrouter::NewKey;
 pub use operation::{Host, Operation};
-pub use settings::{GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET, MANAGEMENT_KEY, Settings};
+pub use settings::{
+    GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET, MANAGEMENT_KEY,
+    Settings,
+};
 pub use spending::{Metering, Spent};
 pub use usage::{NewUse, Reports};
 
@@ -56,6 +63,7 @@ pub struct Sandbox {
     faults: FaultPlan,
     waiting: Waiting,
     github: github::State,
+    google: google::State,
     openrouter: openrouter::State,
     metering: Metering,
     uses: usage::Uses,
@@ -79,6 +87,7 @@ impl Sandbox {
             faults: FaultPlan::default(),
             waiting: Waiting::default(),
             github: github::State::default(),
+            google: google::State::default(),
             metering: Metering::default(),
             uses: usage::Uses::default(),
             reports: Reports::default(),
@@ -157,6 +166,21 @@ impl Sandbox {
         openrouter::mint(self, key, true, now)
     }
 
+    /// Changes how Google's ID tokens and their keys are made from now on.
+    pub fn set_google_tokens(&mut self, tokens: GoogleTokens) {
+        self.google.tokens = tokens;
+    }
+
+    /// Lets Google sign with its next key from now on. Its last key is still published.
+    pub const fn rotate_google_keys(&mut self) {
+        self.google.rotate();
+    }
+
+    /// Lets Google publish no key but the one that signs.
+    pub const fn retire_google_keys(&mut self) {
+        self.google.retire();
+    }
+
     /// The sandbox's time for a caller's time, in milliseconds.
     fn time(&mut self, now_ms: i64) -> i64 {
         let now = now_ms.saturating_add(self.clock_offset_ms);
@@ -168,6 +192,9 @@ impl Sandbox {
     fn perform(&mut self, operation: Operation, request: &Request, now: i64) -> Response {
         match operation.host() {
             Host::Github | Host::GithubApi => github::perform(self, operation, request, now),
+            Host::Google | Host::GoogleToken | Host::GoogleCerts => {
+                google::perform(self, operation, request, now)
+            }
             Host::Openrouter => openrouter::perform(self, operation, request, now),
         }
     }
@@ -181,9 +208,14 @@ impl Default for Sandbox {
 
 fn without_operation(request: &Request) -> Response {
     match Host::of(request.path()) {
-        Some((Host::Github, "style.css")) => github::stylesheet(),
+        Some((Host::Github | Host::Google, "style.css")) => github::stylesheet(),
         Some((Host::Openrouter, _)) => openrouter::error(404, "Resource not found"),
         Some((Host::GithubApi, _)) => github::api_error(404, "Not Found"),
-        Some((Host::Github, _)) | None => Response::text(404, "Nothing is played at this path.\n"),
+        Some((Host::GoogleToken | Host::GoogleCerts, _)) => {
+            google::oauth_error(404, "invalid_request", "Not Found")
+        }
+        Some((Host::Github | Host::Google, _)) | None => {
+            Response::text(404, "Nothing is played at this path.\n")
+        }
     }
 }

@@ -9,6 +9,12 @@ pub enum Host {
     Github,
     /// api.github.com, under `/github-api`.
     GithubApi,
+    /// accounts.google.com, under `/google`.
+    Google,
+    /// oauth2.googleapis.com, under `/google-oauth`.
+    GoogleToken,
+    /// www.googleapis.com, under `/google-apis`.
+    GoogleCerts,
     /// openrouter.ai, under `/openrouter/api/v1`.
     Openrouter,
 }
@@ -20,6 +26,9 @@ impl Host {
         let prefixes = [
             (Self::GithubApi, "/github-api/"),
             (Self::Github, "/github/"),
+            (Self::GoogleToken, "/google-oauth/"),
+            (Self::GoogleCerts, "/google-apis/"),
+            (Self::Google, "/google/"),
             (Self::Openrouter, "/openrouter/api/v1/"),
         ];
         prefixes
@@ -32,6 +41,9 @@ impl Host {
         match self {
             Self::Github => "github.com",
             Self::GithubApi => "api.github.com",
+            Self::Google => "accounts.google.com",
+            Self::GoogleToken => "oauth2.googleapis.com",
+            Self::GoogleCerts => "www.googleapis.com",
             Self::Openrouter => "openrouter.ai",
         }
     }
@@ -71,6 +83,9 @@ operations! {
     GithubToken "github.token" Github,
     GithubUser "github.user" GithubApi,
     GithubRevoke "github.revoke" GithubApi,
+    GoogleAuthorize "google.authorize" Google,
+    GoogleToken "google.token" GoogleToken,
+    GoogleCerts "google.certs" GoogleCerts,
     KeysCreate "openrouter.keys.create" Openrouter,
     KeysList "openrouter.keys.list" Openrouter,
     KeysGet "openrouter.keys.get" Openrouter,
@@ -118,6 +133,11 @@ impl Operation {
                 Some(Self::GithubUser)
             }
             (Host::GithubApi, "DELETE", ["applications", _, "token"]) => Some(Self::GithubRevoke),
+            (Host::Google, "GET" | "POST", ["o", "oauth2", "v2", "auth"]) => {
+                Some(Self::GoogleAuthorize)
+            }
+            (Host::GoogleToken, "POST", ["token"]) => Some(Self::GoogleToken),
+            (Host::GoogleCerts, "GET", ["oauth2", "v3", "certs"]) => Some(Self::GoogleCerts),
             (Host::Openrouter, method, segments) => Self::of_openrouter(method, segments),
             _ => None,
         }

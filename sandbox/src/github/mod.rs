@@ -3,9 +3,9 @@
 mod api;
 mod authorize;
 mod limits;
-mod page;
+pub(crate) mod page;
 mod personas;
-mod redirect;
+pub(crate) mod redirect;
 mod token;
 
 pub(crate) use api::{error as api_error, rate_limited, usual_text};

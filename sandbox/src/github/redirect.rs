@@ -57,7 +57,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The address with these parameters. Spaces become `+`.
-pub(super) fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
+pub(crate) fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
     let mark = if address.contains('?') { '&' } else { '?' };
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(parameters)

@@ -63,7 +63,10 @@ pub(crate) fn perform(
         Operation::GithubAuthorize
         | Operation::GithubToken
         | Operation::GithubUser
-        | Operation::GithubRevoke => Err(error(404, usual_text(404))),
+        | Operation::GithubRevoke
+        | Operation::GoogleAuthorize
+        | Operation::GoogleToken
+        | Operation::GoogleCerts => Err(error(404, usual_text(404))),
     };
     result.unwrap_or_else(|refusal| refusal)
 }
