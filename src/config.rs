@@ -6,15 +6,18 @@
 
 mod forms;
 pub mod page_files;
+pub mod people;
 mod reader;
 
 use crate::config::page_files::PageFiles;
 use crate::config::reader::SettingsReader;
 pub use crate::config::reader::{Problem, Published};
 use crate::domain::key::secret::Secret;
+use crate::domain::people::identity::Provider;
 use crate::domain::policy::gate::ClaimTerms;
 use crate::domain::policy::origin::Origin;
 use crate::domain::policy::plan_seed::PlanSeed;
+use crate::domain::policy::relay::Relay;
 use crate::domain::run::WorkersPlan;
 use crate::ports::upstreams::{OAuthApp, Upstreams};
 
@@ -23,6 +26,16 @@ pub struct Config {
     pub public_origin: Origin,
     /// `GITHUB_OAUTH_CLIENT_ID` and `GITHUB_OAUTH_CLIENT_SECRET`: sign-in is closed without both.
     pub github: Option<OAuthApp>,
+    /// `GOOGLE_OAUTH_CLIENT_ID` and `GOOGLE_OAUTH_CLIENT_SECRET`: without both, nobody signs in with Google.
+    pub google: Option<OAuthApp>,
+    /// `GOOGLE_ALLOWED_DOMAINS`: the Google Workspaces whose people may claim, by their domains in lower case, separated
+    /// by commas. Without it, nobody claims with a Google account.
+    pub google_domains: Vec<String>,
+    /// `TRUSTED_ORIGINS`, `RELAY_ORIGIN`, `RELAY_SECRET`: whether this deployment signs people in for its previews, or is
+    /// one.
+    pub relay: Relay,
+    /// `RELAY_SECRET`: a list like `AUTH_SESSION_SECRET`.
+    pub relay_secrets: Vec<Secret>,
     /// `AUTH_SESSION_SECRET`: a list separated by commas, newest first. The first secret signs, and all of them verify.
     /// Sign-in is closed without it.
     pub session_secrets: Vec<Secret>,
@@ -40,8 +53,10 @@ pub struct Config {
     /// `OPENROUTER_WORKSPACE_EXCLUSIVE`: the workspace of `OPENROUTER_WORKSPACE_ID`, if it holds nothing but keys of this
     /// deployment. Only then it is closed while all keys must be disabled.
     pub exclusive_workspace: Option<String>,
-    /// `ADMIN_GITHUB_USER_IDS`: the numeric account ids of the admins, separated by commas.
-    pub admin_github_ids: Vec<String>,
+    /// The names of the admins in the database. `ADMIN_GITHUB_USER_IDS`: the numeric account ids, separated by commas.
+    /// `ADMIN_EMAILS`: the addresses of Google accounts, separated by commas, of which only the SHA-256 is stored. A
+    /// preview has no admins.
+    pub admins: Vec<String>,
     /// `API_KEYS_PAGE`: whether members have their pages and routes. Without it, they do only in development.
     pub keys_page: bool,
     pub upstreams: Upstreams,
@@ -63,6 +78,10 @@ impl Config {
         };
         let public_origin = env.public_origin();
         let github = env.github();
+        let google = env.google();
+        let google_domains = env.google_domains();
+        let relay_secrets = env.relay_secrets();
+        let relay = env.relay(public_origin.as_ref(), !relay_secrets.is_empty());
         let session_secrets = env.session_secrets();
         let management_key = env.secret("OPENROUTER_MANAGEMENT_KEY");
         let in_development = public_origin.as_ref().is_some_and(Origin::is_development);
@@ -71,7 +90,7 @@ impl Config {
         let audit_retention_days = env.audit_retention_days();
         let workers_plan = env.workers_plan();
         let exclusive_workspace = env.exclusive_workspace();
-        let admin_github_ids = env.admin_github_ids();
+        let admins = env.admins(&relay);
         let keys_page = env.keys_page(in_development);
         let upstreams = env.upstreams();
         let published = env.published();
@@ -79,6 +98,10 @@ impl Config {
             (Some(public_origin), Some(upstreams)) if env.fatal.is_empty() => Ok(Self {
                 public_origin,
                 github,
+                google,
+                google_domains,
+                relay,
+                relay_secrets,
                 session_secrets,
                 management_key,
                 terms,
@@ -86,7 +109,7 @@ impl Config {
                 audit_retention_days,
                 workers_plan,
                 exclusive_workspace,
-                admin_github_ids,
+                admins,
                 keys_page,
                 upstreams,
                 published,
@@ -110,9 +133,38 @@ impl Config {
         self.plan_seed.as_ref()?.workspace_id.as_deref()
     }
 
-    /// Answers whether people can sign in: there must be an OAuth app, a session secret, and a plan to give them.
+    /// Answers whether people can sign in: there must be a provider, a session secret, and a plan to give them.
     pub fn sign_in_configured(&self) -> bool {
-        self.github.is_some() && !self.session_secrets.is_empty() && self.plan_seed.is_some()
+        Provider::ALL.into_iter().any(|is| self.signs_in_with(is))
+    }
+
+    /// Answers whether people can sign in with this provider. A preview has no app of its own; it cannot know whether the
+    /// deployment that signs its people in has one at Google, and offers that where people of Google may claim.
+    pub fn signs_in_with(&self, provider: Provider) -> bool {
+        let offered = match (&self.relay, provider) {
+            (Relay::Through(_), Provider::GitHub) => true,
+            (Relay::Through(_), Provider::Google) => !self.google_domains.is_empty(),
+            (Relay::Off | Relay::For(_), _) => self.oauth_app(provider).is_some(),
+        };
+        offered && !self.session_secrets.is_empty() && self.plan_seed.is_some()
+    }
+
+    /// Our app at a provider.
+    pub const fn oauth_app(&self, provider: Provider) -> Option<&OAuthApp> {
+        match provider {
+            Provider::GitHub => self.github.as_ref(),
+            Provider::Google => self.google.as_ref(),
+        }
+    }
+
+    /// The domains of `GOOGLE_ALLOWED_DOMAINS`, as the guards bind them.
+    pub fn google_domains_json(&self) -> String {
+        serde_json::json!(self.google_domains).to_string()
+    }
+
+    /// The names of the admins, as the statements bind them.
+    pub fn admins_json(&self) -> String {
+        serde_json::json!(self.admins).to_string()
     }
 }
 
@@ -152,7 +204,7 @@ mod tests {
     fn a_complete_configuration_opens_everything() {
         let config = with(&[]).ok().unwrap();
         assert!(config.claims_open() && config.sign_in_configured() && config.closed_by.is_empty());
-        assert_eq!(config.admin_github_ids, ["1", "22"]);
+        assert_eq!(config.admins, ["1", "22"]);
     }
 
     #[test]
@@ -174,6 +226,15 @@ mod tests {
             ("CLAIMS_PER_HOUR", "no end"),
             ("AUDIT_RETENTION_DAYS", "29"),
             ("OPENROUTER_WORKSPACE_EXCLUSIVE", "yes"),
+            ("GOOGLE_OAUTH_CLIENT_ID", "two words"),
+            ("GOOGLE_ALLOWED_DOMAINS", "company.example,@other"),
+            ("ADMIN_EMAILS", "operator"),
+            ("GOOGLE_AUTH_URL", "http://accounts.google.example"),
+            ("GOOGLE_TOKEN_URL", "ftp://oauth.google.example"),
+            ("GOOGLE_JWKS_URL", "https://certs.google.example?v=3"),
+            ("TRUSTED_ORIGINS", "https://*.workers.example"),
+            ("RELAY_ORIGIN", "https://keys.example.org/path"),
+            ("RELAY_SECRET", "a-short-secret"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {

@@ -363,11 +363,42 @@ export const mutants = [
     ["a browser has at most five attempts", "const MOST: usize = 5;", "const MOST: usize = 500;"],
     ["a sign-in returns to the browser that began it", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes()));", "bool::from(pending.state.as_bytes().ct_eq(state.as_bytes())) || true;"],
     ["a sign-in attempt lasts ten minutes", "context.app.now() < Timestamp::from_secs(pending.expires_at);", "context.app.now() < Timestamp::from_secs(pending.expires_at) || true;"],
+    ["an attempt comes back from its own provider", "(in_time && pending.provider == provider).then_some(pending)", "in_time.then_some(pending)"],
+    ["a ticket is for the browser that asked for it", "bool::from(pending.proof().as_bytes().ct_eq(proof.as_bytes()));", "bool::from(pending.proof().as_bytes().ct_eq(proof.as_bytes())) || true;"],
+  ]),
+  ...inFile("src/http/auth/conclude.rs", [
+    ["a repeated callback continues only in a current session", "if why == SignInRefusal::State && is_signed_in(context).await {", "if why == SignInRefusal::State && context.session.is_some() {"],
+    ["a state that was used before signs nobody in", "Ok(SignedIn::Replayed) => Err(SignInRefusal::State),", "Ok(SignedIn::Replayed) => Err(SignInRefusal::Blocked),"],
+    ["an admin's address is that of the Workspace that manages the account", "(of_address == domain && app.config", "(!of_address.is_empty() && app.config"],
   ]),
   ...inFile("src/http/auth.rs", [
-    ["a repeated callback continues only in a current session", "if why == SignInRefusal::State && is_signed_in(&context).await {", "if why == SignInRefusal::State && context.session.is_some() {"],
-    ["a state that was used before signs nobody in", "Ok(SignedIn::Replayed) => Err(SignInRefusal::State),", "Ok(SignedIn::Replayed) => Err(SignInRefusal::Blocked),"],
-    ["GitHub's token is revoked after its use", "\n    github::revoke(&app.upstream(), oauth, &token).await;\n    ", ""],
+    ["GitHub's token is revoked after its use", "\n            github::revoke(&upstream, oauth, &token).await;", ""],
+    ["an answer of Google names no other issuer", ".is_some_and(|iss| iss != google::ISSUER)", ".is_some_and(|iss| iss.is_empty())"],
+  ]),
+  ...inFile("src/http/auth/relay.rs", [
+    ["a ticket is for one preview", "(is_ours && lasts).then_some(ticket)", "lasts.then_some(ticket)"],
+    ["a ticket lasts a minute", "(is_ours && lasts).then_some(ticket)", "is_ours.then_some(ticket)"],
+    ["a preview is on the list when the ticket is made", "Relay::For(trusted) => trusted.find(&to.origin),", "Relay::For(_) => Origin::parse(&to.origin),"],
+    ["a preview is on the list when the sign-in begins", "let origin = trusted.find(&origin).ok_or(UnknownPreview)?;", "let origin = Origin::parse(&origin).filter(|_| *trusted == *trusted).ok_or(UnknownPreview)?;"],
+  ]),
+  ...inFile("src/crypto/id_token.rs", [
+    ["a token is signed with RS256", "(header.alg == ALGORITHM && header.crit.is_none())", "(!header.alg.is_empty() && header.crit.is_none())"],
+    ["a token has a size", "if token.len() > MAX_BYTES {", "if token.len() > MAX_BYTES * 9 {"],
+    ["a token is of Google", "ISSUERS.contains(&self.iss.as_str())", "!self.iss.is_empty()"],
+    ["a token is for our client", "&& self.aud == expected.client_id", "&& !self.aud.is_empty()"],
+    ["a token was made for our client", ".is_none_or(|azp| azp == expected.client_id)", ".is_none_or(|azp| !azp.is_empty())"],
+    ["a token is of this sign-in", "&& bool::from(nonce)", "&& (bool::from(nonce) || true)"],
+    ["a token ends", "&& now < ends.plus(SKEW_SECS)", ""],
+    ["a token is not of the future", "issued <= now.plus(SKEW_SECS)", "issued <= now.plus(SKEW_SECS * 9)"],
+    ["a token does not last for days", "&& ends <= now.plus(LONGEST_SECS).plus(SKEW_SECS)", ""],
+    ["an address is verified", "if claims.email_verified != Value::Bool(true) && claims.email_verified != \"true\" {", "if claims.email_verified == Value::Null {"],
+  ]),
+  ...inFile("src/app/google.rs", [
+    ["a token is signed by the key that it names", "if is_signed != Ok(true) {", "if is_signed.is_err() {"],
+  ]),
+  ...inFile("src/upstream/google_keys.rs", [
+    ["an unknown key is asked for at most once a minute", "const ASK_AGAIN_SECS: i64 = 60;", "const ASK_AGAIN_SECS: i64 = 0;"],
+    ["old keys are used for a day", "const STALE_SECS: i64 = 86_400;", "const STALE_SECS: i64 = 864_000;"],
   ]),
 
   // ---------------------------------------------------------------------------------- alarms and the nightly reconcile

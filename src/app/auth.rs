@@ -9,7 +9,11 @@ use crate::store::query::StoreError;
 
 /// Answers whether a member is on the list of admins.
 pub fn is_admin(app: &App, member: &Member) -> bool {
-    member.provider == "github" && app.config.admin_github_ids.contains(&member.subject)
+    let is_listed = |name: &str| app.config.admins.iter().any(|admin| admin == name);
+    match &member.pins {
+        Some(pins) => pins.split(' ').any(is_listed),
+        None => member.provider == "github" && is_listed(&member.subject),
+    }
 }
 
 /// The admin whom a session belongs to, or `None` if it belongs to no admin.

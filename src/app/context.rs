@@ -8,9 +8,11 @@ use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::domain::policy::gate::ClaimPolicy;
 use crate::domain::time::Timestamp;
+use crate::ports::signatures::Signatures;
 use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimiter};
 use crate::store::ops::alarms::HealthFlags;
 use crate::upstream::client::UpstreamClient;
+use crate::upstream::google_keys::GoogleKeys;
 
 ///
 /// A clone is the same application. A job makes clones with other effects: one that works on many rows at once gathers
@@ -27,11 +29,14 @@ pub struct App {
     pub random: Rc<dyn Random>,
     pub rate_limiter: Rc<dyn RateLimiter>,
     pub log: Rc<dyn Log>,
+    pub signatures: Rc<dyn Signatures>,
     /// What requests have left for the time after their answers.
     pub queued_work: Rc<RefCell<Vec<QueuedWork>>>,
     /// The conditions in the database that keep claims closed, as this isolate last read them, and when. They are only
     /// shown; the guards ask the database.
     pub health_cache: Rc<Cell<Option<(Timestamp, HealthFlags)>>>,
+    /// The keys with which Google signs ID tokens, as this isolate last read them.
+    pub google_keys: Rc<RefCell<GoogleKeys>>,
 }
 
 impl App {
@@ -57,6 +62,7 @@ impl App {
             terms: self.config.terms,
             public_origin: self.config.public_origin.as_str().to_owned(),
             default_workspace: self.config.default_workspace().map(str::to_owned),
+            google_domains: self.config.google_domains_json(),
         }
     }
 

@@ -59,6 +59,8 @@ pub enum Error {
         offer: Offer,
     },
     Held,
+    /// The Google account is of no Workspace whose people may claim.
+    GoogleNotAdmitted,
     AccountTooYoung(TooYoung),
     ApprovalNeeded {
         offer: Offer,
@@ -226,6 +228,7 @@ impl Error {
             | Self::Blocked { .. }
             | Self::Held
             | Self::WorkspaceClosed
+            | Self::GoogleNotAdmitted
             | Self::AccountTooYoung(_)
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted
@@ -312,6 +315,7 @@ impl Error {
             Self::UpstreamTermsUnconfirmed => "upstream_terms_unconfirmed",
             Self::Blocked { .. } => "blocked",
             Self::Held => "key_held",
+            Self::GoogleNotAdmitted => "google_not_admitted",
             Self::AccountTooYoung(_) => "account_too_young",
             Self::ApprovalNeeded { .. } => "approval_needed",
             Self::TermsNotAccepted => "terms_not_accepted",

@@ -190,7 +190,7 @@ fn wish<'a>(app: &App, session: &'a Session, key: &'a str) -> Result<KeyAct<'a>,
     Ok(KeyAct {
         session,
         key,
-        admins: json!(app.config.admin_github_ids).to_string(),
+        admins: app.config.admins_json(),
         change: random::public_id(&*app.random, IdKind::Change)?,
         now: app.now(),
     })
@@ -283,7 +283,7 @@ pub async fn why_not_replaceable(
     session: &Session,
     key: &str,
 ) -> Result<Error, DbError> {
-    let admins = json!(app.config.admin_github_ids).to_string();
+    let admins = app.config.admins_json();
     let card = cards::read_one(
         &*app.db,
         cards::one_to_act_on(session, key, &admins, app.now()),

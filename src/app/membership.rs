@@ -26,7 +26,7 @@ pub async fn set_member_status(
         status,
         change: random::public_id(&*app.random, IdKind::Change)?,
         block: random::public_id(&*app.random, IdKind::Block)?,
-        admins: serde_json::to_string(&app.config.admin_github_ids).map_err(|_| Error::Internal)?,
+        admins: app.config.admins_json(),
         now: app.now(),
     };
     let stood = offboard::set_member_status(&*app.db, &verdict).await?;

@@ -7,6 +7,7 @@ pub(crate) mod claim;
 pub(crate) mod closure;
 pub mod context;
 pub mod error;
+pub(crate) mod google;
 pub(crate) mod keys;
 pub(crate) mod membership;
 pub(crate) mod rotate;

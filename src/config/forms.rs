@@ -29,6 +29,28 @@ pub fn is_model(text: &str) -> bool {
     text.len() <= MODEL_BYTES && [author, model, variant].into_iter().all(is_word)
 }
 
+/// Answers whether a text is a domain in lower case: labels of letters, digits and hyphens, and at least two of them.
+pub fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
+}
+
+/// Answers whether a text has the form of an e-mail address in lower case.
+pub fn is_email(text: &str) -> bool {
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+    text.len() <= 254
+        && text
+            .rsplit_once('@')
+            .is_some_and(|(name, domain)| plain(name) && is_domain(domain))
+}
+
 /// Reads the address of a page to link to. It must be https, without a user name or a password.
 pub fn link(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;

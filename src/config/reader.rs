@@ -22,6 +22,11 @@ const SEATS_CEILING: i64 = 10_000_000;
 /// The model of the examples if none is set. This name always means the newest model, so it does not become outdated.
 const EXAMPLE_MODEL: &str = "~openai/gpt-latest";
 
+/// Google's addresses, as its discovery document has them.
+const GOOGLE_AUTH: &str = "https://accounts.google.com/o/oauth2/v2/auth";
+const GOOGLE_TOKEN: &str = "https://oauth2.googleapis.com/token";
+const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
+
 /// What is wrong with one setting. It names the variable, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(
@@ -52,16 +57,16 @@ pub(crate) struct SettingsReader<'a> {
 }
 
 impl SettingsReader<'_> {
-    fn text(&self, setting: &str) -> Option<String> {
+    pub(super) fn text(&self, setting: &str) -> Option<String> {
         let text = (self.read)(setting)?.trim().to_owned();
         (!text.is_empty()).then_some(text)
     }
 
-    fn wrong(&mut self, setting: &'static str, problem: &'static str) {
+    pub(super) fn wrong(&mut self, setting: &'static str, problem: &'static str) {
         self.fatal.push(Problem { setting, problem });
     }
 
-    fn closes(&mut self, setting: &'static str, problem: &'static str) {
+    pub(super) fn closes(&mut self, setting: &'static str, problem: &'static str) {
         self.closing.push(Problem { setting, problem });
     }
 
@@ -71,7 +76,7 @@ impl SettingsReader<'_> {
 
     /// Reads a setting that is sent in a header. A character that is not allowed there would otherwise be noticed only
     /// when somebody waits for an answer.
-    fn credential(&mut self, setting: &'static str) -> Option<String> {
+    pub(super) fn credential(&mut self, setting: &'static str) -> Option<String> {
         let found = self.text(setting);
         match &found {
             None => self.closes(setting, "missing"),
@@ -108,20 +113,23 @@ impl SettingsReader<'_> {
     }
 
     pub(crate) fn session_secrets(&mut self) -> Vec<Secret> {
-        let Some(text) = self.text("AUTH_SESSION_SECRET") else {
+        let secrets = self.secrets("AUTH_SESSION_SECRET");
+        secrets.unwrap_or_else(|| {
             self.closes("AUTH_SESSION_SECRET", "missing");
-            return Vec::new();
-        };
+            Vec::new()
+        })
+    }
+
+    /// A list of secrets, newest first. Returns `None` if the setting is missing.
+    pub(crate) fn secrets(&mut self, setting: &'static str) -> Option<Vec<Secret>> {
+        let text = self.text(setting)?;
         let secrets: Vec<&str> = text.split(',').map(str::trim).collect();
         if secrets.iter().any(|s| s.len() < SESSION_SECRET_BYTES) {
-            self.wrong(
-                "AUTH_SESSION_SECRET",
-                "each secret of the list needs at least 32 bytes",
-            );
-            return Vec::new();
+            self.wrong(setting, "each secret of the list needs at least 32 bytes");
+            return Some(Vec::new());
         }
         let secrets = secrets.into_iter();
-        secrets.map(|s| Secret::new(s.to_owned())).collect()
+        Some(secrets.map(|s| Secret::new(s.to_owned())).collect())
     }
 
     pub(crate) fn terms(&mut self, can_mint: bool, in_development: bool) -> ClaimTerms {
@@ -261,25 +269,6 @@ impl SettingsReader<'_> {
         limit
     }
 
-    pub(crate) fn admin_github_ids(&mut self) -> Vec<String> {
-        let text = self.text("ADMIN_GITHUB_USER_IDS").unwrap_or_default();
-        let ids: Vec<String> = text
-            .split(',')
-            .map(|id| id.trim().to_owned())
-            .filter(|id| !id.is_empty())
-            .collect();
-        if ids
-            .iter()
-            .any(|id| id.parse::<u64>().map_or(true, |n| n.to_string() != *id))
-        {
-            self.wrong(
-                "ADMIN_GITHUB_USER_IDS",
-                "must be numeric ids separated by commas",
-            );
-        }
-        ids
-    }
-
     pub(crate) fn keys_page(&mut self, in_development: bool) -> bool {
         let on = match self.text("API_KEYS_PAGE").as_deref() {
             None => in_development,
@@ -303,14 +292,20 @@ impl SettingsReader<'_> {
         let openrouter_api = self.base("OPENROUTER_API_URL", "https://openrouter.ai/api/v1");
         let github = self.base("GITHUB_URL", "https://github.com");
         let github_api = self.base("GITHUB_API_URL", "https://api.github.com");
+        let google_auth = self.base("GOOGLE_AUTH_URL", GOOGLE_AUTH);
+        let google_token = self.base("GOOGLE_TOKEN_URL", GOOGLE_TOKEN);
+        let google_keys = self.base("GOOGLE_JWKS_URL", GOOGLE_KEYS);
         Some(Upstreams {
             openrouter_api: openrouter_api?,
             github: github?,
             github_api: github_api?,
+            google_auth: google_auth?,
+            google_token: google_token?,
+            google_keys: google_keys?,
         })
     }
 
-    fn base(&mut self, setting: &'static str, unset: &str) -> Option<Url> {
+    pub(super) fn base(&mut self, setting: &'static str, unset: &str) -> Option<Url> {
         let text = self.text(setting).unwrap_or_else(|| unset.to_owned());
         let url = Url::parse(text.trim_end_matches('/'))
             .ok()

@@ -19,6 +19,8 @@ pub enum Purpose {
     RateLimit,
     /// Hashes the identity of a member who leaves, so that the person is recognised when they come back.
     LeftMember,
+    /// Seals the ticket with which a preview learns who signed in. Its secret is `RELAY_SECRET`.
+    RelayTicket,
     /// Seals the place where a page of a member's export or history begins.
     PageCursor,
 }
@@ -30,6 +32,7 @@ impl Purpose {
             Self::SignInAttempt => b"keycap sign-in attempt v1",
             Self::RateLimit => b"keycap rate limit v1",
             Self::LeftMember => b"keycap left member v1",
+            Self::RelayTicket => b"keycap relay ticket v1",
             Self::PageCursor => b"keycap page cursor v1",
         }
     }
@@ -45,6 +48,7 @@ pub struct Keyring {
     sign_in_attempt: Vec<Key>,
     rate_limit: Vec<Key>,
     left_member: Vec<Key>,
+    relay_ticket: Vec<Key>,
     page_cursor: Vec<Key>,
 }
 
@@ -58,7 +62,19 @@ impl Keyring {
             rate_limit: keys(Purpose::RateLimit),
             left_member: keys(Purpose::LeftMember),
             page_cursor: keys(Purpose::PageCursor),
+            relay_ticket: Vec::new(),
         }
+    }
+
+    /// The same keys, and those that a deployment shares with its previews. They are of a secret of their own, because
+    /// the code of any branch runs on a preview and must not be able to sign our sessions.
+    #[must_use]
+    pub fn with_relay(mut self, secrets: &[Secret]) -> Self {
+        let keys = secrets.iter();
+        self.relay_ticket = keys
+            .filter_map(|secret| derive(secret, Purpose::RelayTicket))
+            .collect();
+        self
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,6 +88,7 @@ impl Keyring {
             Purpose::SignInAttempt => &self.sign_in_attempt,
             Purpose::RateLimit => &self.rate_limit,
             Purpose::LeftMember => &self.left_member,
+            Purpose::RelayTicket => &self.relay_ticket,
             Purpose::PageCursor => &self.page_cursor,
         }
     }
@@ -100,12 +117,13 @@ mod tests {
             Secret::new("a".repeat(32)),
             Secret::new(String::from("another secret that is long enough")),
         ];
-        let keyring = Keyring::new(&secrets);
+        let keyring = Keyring::new(&secrets).with_relay(&secrets);
         let purposes = [
             Purpose::Session,
             Purpose::SignInAttempt,
             Purpose::RateLimit,
             Purpose::LeftMember,
+            Purpose::RelayTicket,
             Purpose::PageCursor,
         ];
         let mut all: Vec<[u8; 32]> = purposes
@@ -115,6 +133,6 @@ mod tests {
             .collect();
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 10);
+        assert_eq!(all.len(), 12);
     }
 }

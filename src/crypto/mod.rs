@@ -1,6 +1,7 @@
 //! Derived keys, session tokens, sealed values and hashes. Nothing in this room knows what they are used for beyond
 //! that.
 
+pub mod id_token;
 pub mod keyring;
 pub mod pseudonym;
 pub mod random;

@@ -31,6 +31,8 @@ pub enum IdKind {
     Project,
     /// A workspace that administrators have enabled.
     Workspace,
+    /// The binding of an admin's e-mail address to one account.
+    AdminPin,
 }
 
 impl IdKind {
@@ -50,6 +52,7 @@ impl IdKind {
             Self::Finding => "fnd",
             Self::Project => "prj",
             Self::Workspace => "wsp",
+            Self::AdminPin => "pin",
         }
     }
 }

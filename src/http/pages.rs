@@ -4,6 +4,7 @@
 pub mod console;
 mod examples;
 pub mod security;
+mod sign_in_notice;
 
 use askama::Template;
 
@@ -11,10 +12,12 @@ use crate::app::context::App;
 use crate::app::error::Error;
 use crate::config::Config;
 use crate::config::page_files::PageFiles;
+use crate::domain::people::identity::Provider;
 use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::period::LimitReset;
 use crate::http::api::{health, overview};
 use crate::http::pages::examples::{Api, Example, Uses};
+use crate::http::pages::sign_in_notice::SignInNotice;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 
@@ -23,6 +26,9 @@ struct Frame<'a> {
     keys_page: bool,
     source_url: Option<&'a str>,
     files: &'a PageFiles,
+    /// The names of the providers that people can sign in with, for the pages' scripts.
+    sign_in: String,
+    config: &'a Config,
 }
 
 impl<'a> Frame<'a> {
@@ -31,8 +37,34 @@ impl<'a> Frame<'a> {
             keys_page: config.keys_page,
             source_url: config.published.source_url.as_ref().map(url::Url::as_str),
             files: &config.page_files,
+            sign_in: names(config),
+            config,
         }
     }
+
+    /// The providers that people can sign in with.
+    fn providers(&self) -> Vec<Provider> {
+        providers(self.config)
+    }
+
+    fn github(&self) -> bool {
+        self.config.signs_in_with(Provider::GitHub)
+    }
+
+    fn google(&self) -> bool {
+        self.config.signs_in_with(Provider::Google)
+    }
+}
+
+fn providers(config: &Config) -> Vec<Provider> {
+    let all = Provider::ALL.into_iter();
+    all.filter(|provider| config.signs_in_with(*provider))
+        .collect()
+}
+
+fn names(config: &Config) -> String {
+    let names: Vec<&str> = providers(config).into_iter().map(Provider::name).collect();
+    names.join(" ")
 }
 
 /// The plan's figures in the words of sentences: "$5", "a day", "daily at 00:00 UTC".
@@ -84,16 +116,9 @@ struct Landing<'a> {
     api: Api<'a>,
     curl: Example,
     closed: Option<Closed>,
-    sign_in: bool,
+    /// People of some Google Workspaces may claim.
+    workspaces: bool,
     auth_error: Option<SignInNotice>,
-}
-
-/// Why a sign-in came back without a session, in words.
-struct SignInNotice {
-    title: &'static str,
-    text: &'static str,
-    /// The refusal is about this account, so another account is offered beside it.
-    another_account: bool,
 }
 
 #[derive(Template)]
@@ -158,8 +183,10 @@ pub async fn show_landing(context: Context) -> Result<Reply, Error> {
         curl: examples::curl(&api),
         api,
         closed,
-        sign_in: config.sign_in_configured(),
-        auth_error: auth_error.as_deref().map(SignInNotice::of),
+        workspaces: config.signs_in_with(Provider::Google) && !config.google_domains.is_empty(),
+        auth_error: auth_error
+            .as_deref()
+            .map(|code| SignInNotice::of(config, code)),
     };
     render(200, &page)
 }
@@ -259,77 +286,5 @@ async fn closed(app: &App) -> Option<Closed> {
             button: "Project pending",
             reason: "This service has not opened yet.",
         })
-    }
-}
-
-impl SignInNotice {
-    fn of(code: &str) -> Self {
-        let (title, text) = in_words(code);
-        let of_the_account = [
-            "denied",
-            "blocked",
-            "not_a_person",
-            "account_suspended",
-            "unverified_email",
-        ];
-        Self {
-            title,
-            text,
-            another_account: of_the_account.contains(&code),
-        }
-    }
-}
-
-/// Says in words why a sign-in came back without a session, without blame, and what to do.
-fn in_words(code: &str) -> (&'static str, &'static str) {
-    match code {
-        "denied" => (
-            "You did not sign in.",
-            "GitHub says that you declined. Nothing was changed. Continue with GitHub whenever you like.",
-        ),
-        "state" => (
-            "That sign-in could not be matched to this browser.",
-            "It was too old, was used before, or began in another browser. Start again from here.",
-        ),
-        "expired" => (
-            "That sign-in took too long.",
-            "GitHub's code lasts ten minutes and works once. Start again from here.",
-        ),
-        "blocked" => (
-            "This account may not use keys here.",
-            "The people who run this service blocked it. Ask them if you think that is wrong.",
-        ),
-        "not_a_person" => (
-            "That is not a person's account.",
-            "Only personal GitHub accounts can claim; bots and organisations cannot.",
-        ),
-        "account_suspended" => (
-            "GitHub says that your account is suspended.",
-            "Ask GitHub to restore it, then sign in again.",
-        ),
-        "unverified_email" => (
-            "GitHub requires a verified e-mail address.",
-            "Verify your primary address in GitHub's settings, then sign in again.",
-        ),
-        "rate_limited" => (
-            "GitHub asked this service to slow down.",
-            "There were too many sign-ins in a short time. Try again in a few minutes.",
-        ),
-        "github_unavailable" => (
-            "GitHub did not answer.",
-            "You are not signed in. Try again in a minute.",
-        ),
-        "storage_unavailable" => (
-            "Your sign-in could not be saved.",
-            "You are not signed in. Try again in a minute.",
-        ),
-        "not_configured" | "misconfigured" | "suspended_app" => (
-            "Sign-in does not work here at the moment.",
-            "The people who run this service have to repair its connection to GitHub.",
-        ),
-        _ => (
-            "You are not signed in.",
-            "Something went wrong on the way. Start again from here.",
-        ),
     }
 }

@@ -2,6 +2,7 @@
 //! The router, the API's description and the tests all read this, so a route without an access rule or a limit cannot
 //! exist.
 
+use crate::domain::people::identity::Provider;
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
@@ -45,10 +46,19 @@ const OF_EVERYBODY: &[Route] = &[
         Box::pin(pages::security::show_security_txt(c))
     })
     .when(has_security_contact),
-    sign_in("/auth/github", |c| Box::pin(auth::start_github(c))),
-    sign_in("/auth/github/callback", |c| {
-        Box::pin(auth::finish_github(c))
+    sign_in("/auth/github", |c| {
+        Box::pin(auth::start(c, Provider::GitHub))
     }),
+    sign_in("/auth/github/callback", |c| {
+        Box::pin(auth::finish(c, Provider::GitHub))
+    }),
+    sign_in("/auth/google", |c| {
+        Box::pin(auth::start(c, Provider::Google))
+    }),
+    sign_in("/auth/google/callback", |c| {
+        Box::pin(auth::finish(c, Provider::Google))
+    }),
+    sign_in("/auth/relay", |c| Box::pin(auth::relay::finish(c))),
     Route {
         method: Method::Post,
         takes: Takes::EmptyForm,

@@ -70,6 +70,7 @@ async fn exchange(request: Request, call: &Call) -> Result<Outcome, JsValue> {
     let header = |name: &str| response.headers().get(name);
     let content_type = header("content-type")?.unwrap_or_default();
     let retry_after = header("retry-after")?;
+    let (cache_control, age) = (header("cache-control")?, header("age")?);
     let Some(body) = stream::read(response.body(), call.max_bytes).await? else {
         return Err("the answer is larger than allowed".into());
     };
@@ -77,6 +78,8 @@ async fn exchange(request: Request, call: &Call) -> Result<Outcome, JsValue> {
         status: response.status(),
         content_type,
         retry_after,
+        cache_control,
+        age,
         body,
     }))
 }

@@ -6,6 +6,7 @@
 mod database;
 mod fetcher;
 mod inbound;
+mod signatures;
 mod small;
 mod stream;
 
@@ -113,7 +114,7 @@ fn build(env: &Env) -> Built {
         );
     }
     Ok(crate::http::service(App {
-        keyring: Rc::new(Keyring::new(&config.session_secrets)),
+        keyring: Rc::new(Keyring::new(&config.session_secrets).with_relay(&config.relay_secrets)),
         config: Rc::new(config),
         db: Rc::new(db),
         kv: Rc::new(kv),
@@ -122,8 +123,10 @@ fn build(env: &Env) -> Built {
         random: Rc::new(small::SystemRandom),
         rate_limiter: Rc::new(brake),
         log: Rc::new(console),
+        signatures: Rc::new(signatures::WebCrypto),
         queued_work: Rc::default(),
         health_cache: Rc::default(),
+        google_keys: Rc::default(),
     }))
 }
 

@@ -16,7 +16,7 @@ use crate::domain::key::hold::Reason;
 use crate::domain::key::stray::MarkedRow;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::history;
-use crate::domain::people::identity::Status;
+use crate::domain::people::identity::{Provider, Status};
 use crate::domain::people::notice;
 use crate::domain::people::request;
 use crate::domain::policy::{gate, switches};
@@ -179,6 +179,7 @@ words!(
     Reason,
     GenerationState,
     Status,
+    Provider,
     history::HistoryActor,
     history::HistoryEvent,
     notice::NoticeKind,

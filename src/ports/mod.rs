@@ -10,6 +10,7 @@ pub(crate) mod json;
 mod failures;
 pub mod log;
 pub mod rate_limit;
+pub mod signatures;
 mod statement;
 pub mod trace;
 pub mod upstreams;
@@ -70,6 +71,9 @@ pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub retry_after: Option<String>,
+    /// How long the answer may be used again (`Cache-Control`), and how old it is already (`Age`).
+    pub cache_control: Option<String>,
+    pub age: Option<String>,
     pub body: Vec<u8>,
 }
 

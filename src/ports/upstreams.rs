@@ -12,6 +12,12 @@ pub struct Upstreams {
     pub github: Url,
     /// `GITHUB_API_URL`.
     pub github_api: Url,
+    /// `GOOGLE_AUTH_URL`: the whole address of the page where a person signs in.
+    pub google_auth: Url,
+    /// `GOOGLE_TOKEN_URL`: the whole address that exchanges codes.
+    pub google_token: Url,
+    /// `GOOGLE_JWKS_URL`: the whole address of the keys that sign ID tokens.
+    pub google_keys: Url,
 }
 
 /// Our OAuth app at a sign-in provider.

@@ -26,7 +26,8 @@ use crate::store::query::rows_of;
 statements! {
     SESSION { member: PublicId } =
         "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
-            'created_at', m.created_at, 'status', m.status, 'epoch', m.epoch + s.session_epoch)
+            'created_at', m.created_at, 'status', m.status, 'epoch', m.epoch + s.session_epoch,
+            'pins', IIF(m.provider = 'google', (SELECT group_concat(x.name, ' ') FROM admin_names x WHERE x.owner_id = m.owner_id), NULL))
         FROM members m JOIN settings s WHERE m.public_id = :member";
 
     END_GUARD { change: PublicId, now: Timestamp, member: PublicId, epoch: i64 } =
@@ -59,6 +60,8 @@ from_json! {
         pub created_at: Timestamp,
         status: Status,
         epoch: i64,
+        /// The names under which a Google account is an admin, if the configuration lists one of them.
+        pub pins: Option<String>,
     }
 }
 

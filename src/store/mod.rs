@@ -12,6 +12,8 @@ mod sql;
 #[macro_use]
 mod budget_sql;
 #[macro_use]
+mod admin_sql;
+#[macro_use]
 mod figures;
 #[macro_use]
 pub mod idempotency;

@@ -2,10 +2,9 @@
 //! The token is never stored.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::domain::key::secret::Secret;
@@ -15,6 +14,7 @@ use crate::ports::json::members::read_typed;
 use crate::ports::upstreams::OAuthApp;
 use crate::ports::{Answer, Call, Outcome};
 use crate::upstream::client::{self, UpstreamClient, read, send_safe};
+use crate::upstream::sign_in::{Authorization, Failed};
 
 /// The version of GitHub's REST API whose answers are read here.
 const API_VERSION: &str = "2022-11-28";
@@ -23,57 +23,15 @@ const SCOPE: &str = "read:user";
 /// The most characters of a login that are stored. A GitHub login has at most 39, and an Enterprise one a few more.
 const LOGIN_CHARS: usize = 64;
 
-/// Why a sign-in failed. The page explains it to the person in words, and its URL contains `code`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
-    Denied,
-    Expired,
-    SuspendedApp,
-    RateLimited,
-    Unavailable,
-    NotAPerson,
-    AccountSuspended,
-    UnverifiedEmail,
-    /// The operator's fault: the client credentials or the callback address are wrong.
-    Misconfigured,
-}
-
-impl Failed {
-    /// The stable code of this failure.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Expired => "expired",
-            Self::SuspendedApp => "suspended_app",
-            Self::RateLimited => "rate_limited",
-            Self::Unavailable => "github_unavailable",
-            Self::NotAPerson => "not_a_person",
-            Self::AccountSuspended => "account_suspended",
-            Self::UnverifiedEmail => "unverified_email",
-            Self::Misconfigured => "misconfigured",
-        }
+/// Reads the `error` that GitHub sends with the callback or in a token answer. An unknown one counts as an expired code.
+pub fn failed(error: &str) -> Failed {
+    match error {
+        "access_denied" => Failed::Denied,
+        "application_suspended" => Failed::SuspendedApp,
+        "incorrect_client_credentials" | "redirect_uri_mismatch" => Failed::Misconfigured,
+        "unverified_user_email" => Failed::UnverifiedEmail,
+        _ => Failed::Expired,
     }
-
-    /// Reads the `error` that GitHub sends with the callback or in a token answer. An unknown one counts as an expired
-    /// code.
-    pub fn from_github(error: &str) -> Self {
-        match error {
-            "access_denied" => Self::Denied,
-            "application_suspended" => Self::SuspendedApp,
-            "incorrect_client_credentials" | "redirect_uri_mismatch" => Self::Misconfigured,
-            "unverified_user_email" => Self::UnverifiedEmail,
-            _ => Self::Expired,
-        }
-    }
-}
-
-/// The values of one sign-in that GitHub's page gets.
-pub struct Authorization<'a> {
-    pub callback: &'a str,
-    pub state: &'a str,
-    pub verifier: &'a str,
-    /// GitHub asks which account to use, even if the person is signed in to one there.
-    pub choose_account: bool,
 }
 
 /// The URL where the person approves the sign-in. It uses PKCE with S256, and GitHub offers no sign-up there.
@@ -82,7 +40,6 @@ pub fn authorize_url(
     oauth: &OAuthApp,
     ask: &Authorization<'_>,
 ) -> Option<Url> {
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(ask.verifier.as_bytes()));
     let base = upstream.bases.github.as_str().trim_end_matches('/');
     let mut url = Url::parse(&format!("{base}/login/oauth/authorize")).ok()?;
     url.query_pairs_mut()
@@ -90,7 +47,7 @@ pub fn authorize_url(
         .append_pair("redirect_uri", ask.callback)
         .append_pair("scope", SCOPE)
         .append_pair("state", ask.state)
-        .append_pair("code_challenge", &challenge)
+        .append_pair("code_challenge", ask.challenge)
         .append_pair("code_challenge_method", "S256")
         .append_pair("allow_signup", "false");
     if ask.choose_account {
@@ -137,7 +94,7 @@ pub async fn exchange(
     };
     let body: TokenBody = read(upstream.log, body).ok_or(Failed::Unavailable)?;
     match (body.error, body.access_token) {
-        (Some(error), _) => Err(Failed::from_github(&error)),
+        (Some(error), _) => Err(failed(&error)),
         (None, Some(token)) => Ok(Secret::new(token)),
         (None, None) => Err(Failed::Unavailable),
     }
@@ -188,6 +145,7 @@ fn identity(upstream: &UpstreamClient<'_>, answer: &Answer) -> Result<Identity, 
         subject: user.id.to_string(),
         login: user.login.chars().take(LOGIN_CHARS).collect(),
         account_created_at,
+        hosted_domain: None,
     })
 }
 

@@ -2,4 +2,7 @@
 
 pub mod client;
 pub mod github;
+pub mod google;
+pub mod google_keys;
 pub mod openrouter;
+pub mod sign_in;

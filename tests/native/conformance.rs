@@ -330,6 +330,9 @@ fn offboarding(world: &World, operator: &Browser<'_>) {
     person.get("/api/v1/me/export");
     assert_eq!(person.leave("load-7").status, 204);
     Browser::signed_in(world, "load-7");
+    // The address of an admin is bound to one account, and refused to another.
+    Browser::with_google(world, "operator");
+    Browser::with_google(world, "successor");
 }
 
 /// Two alarms, and keys that someone changed, deleted and restored.

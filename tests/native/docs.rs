@@ -301,6 +301,7 @@ fn every_file_that_the_walks_name_exists_and_each_walk_counts_its_files() {
         .filter_map(|walk| walk.lines().next())
         .collect();
     let expected = [
+        "A sign-in with Google",
         "A claim",
         "A refused claim",
         "A key that is disabled, and other work of the sweep",

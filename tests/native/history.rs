@@ -316,6 +316,8 @@ const STEPS: &[&str] = &[
     "workspace_closed",
     "workspace_opened",
     "audit_pruned",
+    "admin_pinned",
+    "admin_refused",
     "plan_seeded",
     "plan_created",
     "plan_changed",

@@ -40,6 +40,7 @@ mod faults;
 mod former_logins;
 mod gates;
 mod gone;
+mod google;
 mod grace;
 mod grid;
 mod guardrails;

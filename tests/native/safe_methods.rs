@@ -132,5 +132,14 @@ fn get_has_no_effect_except_in_a_sign_in() {
         .filter(|route| route.has_effects())
         .map(|route| route.path)
         .collect();
-    assert_eq!(with_effects, ["/auth/github", "/auth/github/callback"]);
+    assert_eq!(
+        with_effects,
+        [
+            "/auth/github",
+            "/auth/github/callback",
+            "/auth/google",
+            "/auth/google/callback",
+            "/auth/relay",
+        ]
+    );
 }

@@ -76,7 +76,7 @@ function isTold(answer, accept, where) {
 }
 
 /** Paths that answer in the same way without the database, whoever asks. */
-const WITHOUT_DATABASE = ["/", "/keys", "/account", "/usage", "/leak", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/logout", "/healthz"];
+const WITHOUT_DATABASE = ["/", "/keys", "/account", "/usage", "/leak", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/google", "/auth/google/callback", "/auth/relay", "/auth/logout", "/healthz"];
 
 test("while D1 cannot be reached, every route that needs it says 503 and when to come back, the others answer, and nothing is done", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];

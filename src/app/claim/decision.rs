@@ -141,6 +141,7 @@ pub fn refusal_error(refusal: Refusal, now: Timestamp) -> Error {
         Refusal::UpstreamTermsUnconfirmed => Error::UpstreamTermsUnconfirmed,
         Refusal::Blocked { offer } => Error::Blocked { offer },
         Refusal::Held => Error::Held,
+        Refusal::GoogleNotAdmitted => Error::GoogleNotAdmitted,
         Refusal::AccountTooYoung(young) => Error::AccountTooYoung(young),
         Refusal::ApprovalNeeded { offer } => Error::ApprovalNeeded { offer },
         Refusal::TermsNotAccepted => Error::TermsNotAccepted,

@@ -29,6 +29,7 @@ impl Error {
             Self::ProjectNotLive | Self::UpstreamTermsUnconfirmed => "Claims are not open yet",
             Self::Blocked { .. } => "This account may not claim a key",
             Self::Held => "Your key is on hold",
+            Self::GoogleNotAdmitted => "Your Google account cannot claim",
             Self::AccountTooYoung(_) => "Your GitHub account is too new",
             Self::ApprovalNeeded { .. } => "Claims need approval",
             Self::TermsNotAccepted => "Accept the terms first",
@@ -89,6 +90,9 @@ impl Error {
         match self {
             Self::BadRequest { detail } => (*detail).to_owned(),
             Self::MalformedJson(wrong) | Self::BadMember(wrong) => wrong.sentence(),
+            Self::GoogleNotAdmitted => String::from(
+                "With Google, only people of a Google Workspace that this service lists can claim a key.",
+            ),
             Self::AccountTooYoung(young) => format!(
                 "GitHub says that your account is {} days old. To claim a key, it must be {} days old.{}",
                 young.age_days,

@@ -51,6 +51,7 @@ impl Error {
             | Self::Blocked { .. }
             | Self::Held
             | Self::WorkspaceClosed
+            | Self::GoogleNotAdmitted
             | Self::AccountTooYoung(_)
             | Self::ApprovalNeeded { .. }
             | Self::TermsNotAccepted

@@ -4,15 +4,28 @@
 use crate::domain::time::Timestamp;
 
 /// A sign-in provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Provider {
     GitHub,
+    Google,
 }
 
 impl Provider {
+    pub const ALL: [Self; 2] = [Self::GitHub, Self::Google];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::GitHub => "github",
+            Self::Google => "google",
+        }
+    }
+
+    /// The name that people know.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::GitHub => "GitHub",
+            Self::Google => "Google",
         }
     }
 }
@@ -25,15 +38,22 @@ pub fn is_account_number(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// What stands for the creation of an account whose provider does not tell it. No age refuses such an account; a Google
+/// account claims by its Workspace instead.
+pub const AGE_UNKNOWN: Timestamp = Timestamp::from_secs(0);
+
 /// A person as a provider identifies them at sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub provider: Provider,
-    /// The provider's immutable id. GitHub's is a 64-bit integer, written in decimal digits.
+    /// The provider's immutable id, in decimal digits. GitHub's is a 64-bit integer, and Google's is longer.
     pub subject: String,
+    /// GitHub's login, or the verified e-mail address of a Google account in lower case. It may pass to another person.
     pub login: String,
-    /// When the account was made, as the provider says.
+    /// When the account was made, as the provider says. Google does not say it: then it is [`AGE_UNKNOWN`].
     pub account_created_at: Timestamp,
+    /// The Google Workspace that manages the account, by its domain. An account of no Workspace has none.
+    pub hosted_domain: Option<String>,
 }
 
 /// A member's status. Every status but `active` ends every credential of the member at once.
@@ -82,7 +102,8 @@ pub fn account_age_days(account_created_at: Timestamp, now: Timestamp) -> i64 {
 }
 
 /// The latest creation of an account that is at least `min_age_days` old now. An account made then or earlier may
-/// claim.
+/// claim, and so may one whose age is unknown.
 pub fn made_by(now: Timestamp, min_age_days: u32) -> Timestamp {
     now.plus(i64::from(min_age_days).saturating_mul(DAY).saturating_neg())
+        .max(AGE_UNKNOWN)
 }

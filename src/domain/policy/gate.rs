@@ -39,6 +39,8 @@ pub struct ClaimPolicy {
     pub public_origin: String,
     /// `OPENROUTER_WORKSPACE_ID`. A plan that names it, or none, ties its keys to no workspace.
     pub default_workspace: Option<String>,
+    /// The domains of `GOOGLE_ALLOWED_DOMAINS`, as a JSON list.
+    pub google_domains: String,
 }
 
 /// The length of time in which `CLAIMS_PER_HOUR` counts, in seconds.
@@ -126,6 +128,9 @@ pub struct Policy {
     pub restored: bool,
     /// The management key belongs to another account.
     pub foreign_account: bool,
+    /// The member's provider may vouch for a claim: it is GitHub, or it is Google and the account is of a Workspace that
+    /// the configuration lists.
+    pub google_admitted: bool,
     /// An administrator has permitted this person to claim.
     pub allotted: bool,
     /// An administrator has also waived the age of this person's account.
@@ -180,6 +185,8 @@ pub enum Refusal {
         offer: Offer,
     },
     Held,
+    /// The account is a Google account of no Workspace whose people may claim.
+    GoogleNotAdmitted,
     AccountTooYoung(TooYoung),
     ApprovalNeeded {
         offer: Offer,
@@ -274,6 +281,8 @@ fn person(facts: &ClaimFacts, terms: &ClaimTerms, now: Timestamp) -> Option<Refu
         Some(Refusal::Blocked { offer: appeal })
     } else if facts.held {
         Some(Refusal::Held)
+    } else if !policy.google_admitted {
+        Some(Refusal::GoogleNotAdmitted)
     } else if too_young && !policy.age_waived {
         Some(Refusal::AccountTooYoung(TooYoung {
             age_days: account_age_days(facts.account_created_at, now),

@@ -4,6 +4,7 @@ pub mod gate;
 pub mod origin;
 pub mod plan_seed;
 pub mod quota;
+pub mod relay;
 pub mod return_target;
 pub mod switches;
 pub mod terms;

@@ -22,6 +22,8 @@ use crate::store::query::{read_all, rows_of};
 
 /// What was sent to OpenRouter and is not confirmed after this many seconds is late: the sweep has then tried again.
 const LATE_SECS: i64 = 3_600;
+/// An administrator's address that another account has used is shown for thirty days.
+const REUSED_SECS: i64 = 30 * 86_400;
 /// A job is missing if no run has begun for this many seconds: three of its triggers, or a day and two hours.
 const SWEEP_MISSING_SECS: i64 = 1_800;
 const RECONCILE_MISSING_SECS: i64 = 26 * 3_600;
@@ -89,6 +91,8 @@ pub enum AttentionKind {
     HeldUpstream,
     /// Someone outside keycap lowered limits at OpenRouter.
     LimitedUpstream,
+    /// Another Google account has signed in under the address of an administrator. It did not become one.
+    AdminAddressesReused,
     Findings,
     Drift,
     /// The latest run could not read the keys of workspaces.
@@ -124,7 +128,7 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let app = &*context.app;
     let now = app.now();
-    let [waiting, keys, facts] = overview::statements(now.plus(-LATE_SECS));
+    let [waiting, keys, facts] = overview::statements(now.plus(-LATE_SECS), now.plus(-REUSED_SECS));
     let stmts = vec![waiting, keys, facts, runs::latest(), settings::settings()];
     let (_, rows) = members::signed_in(&*app.db, &session, stmts).await?;
     let of_overview = [rows_of(&rows, 0)?, rows_of(&rows, 1)?, rows_of(&rows, 2)?];
@@ -216,6 +220,7 @@ fn of_job(
 
 fn of_rows(waiting: &WaitingRows) -> Vec<AttentionItem> {
     let all = [
+        AttentionKind::AdminAddressesReused.counted(waiting.admin_addresses_reused),
         AttentionKind::MintsUnsure.counted(waiting.unsure_mints),
         AttentionKind::SwitchesLate.counted(waiting.in_flight),
         AttentionKind::Appeals.counted(waiting.appeals),

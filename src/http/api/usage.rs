@@ -5,8 +5,6 @@ mod body;
 mod file;
 mod query;
 
-use serde_json::json;
-
 use crate::app::auth::is_admin;
 use crate::app::error::Error;
 use crate::domain::usage::day::UtcDay;
@@ -50,7 +48,7 @@ async fn read_usage(context: &Context) -> Result<(UsageBody, Option<UtcDay>), Er
     let today = UtcDay::of(now);
     let range = range(context, today)?;
     let (one, two) = groups(context)?;
-    let admins = json!(app.config.admin_github_ids).to_string();
+    let admins = app.config.admins_json();
     let scope = scope(context)?;
     let is_all = !matches!(scope, UsageScope::Own);
     let panel = Panel {

@@ -51,8 +51,7 @@ statements! {
         JOIN members m ON m.public_id = :member
         JOIN generations n ON n.id = c.generation_id JOIN owners o ON o.id = c.owner_id JOIN plans p ON p.id = o.plan_id
         WHERE c.public_id = :key AND c.state <> 'void'
-          AND (c.owner_id = m.owner_id
-            OR (m.provider = 'github' AND m.subject IN (SELECT value FROM json_each(:admins))))");
+          AND (c.owner_id = m.owner_id OR ", is_admins!("m"), ")");
 }
 
 /// A key with its live generation, or with its last one.

@@ -68,7 +68,7 @@ statements! {
         deployment_open: bool, max_total_keys: i64, account_created_by: Timestamp, day_began: Timestamp,
         attempts_a_day: i64, idempotency_sha256: Option<String>, idempotency_nonce: Option<String>,
         upstream_terms_waived: bool, terms_rev: i64, hour_ago: Timestamp, claims_per_hour: Option<i64>,
-        is_further_key: bool, default_workspace: Option<String>, workspace: Option<PublicId>,
+        is_further_key: bool, google_domains: String, default_workspace: Option<String>, workspace: Option<PublicId>,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT :change, :generation, 'reserved', g.public_id, 'minting', :now
         FROM claim_gates g
@@ -80,7 +80,7 @@ statements! {
           AND :deployment_open = 1
           AND g.seats_taken < :max_total_keys + MAX(g.owner_seat, g.own_seat * (:is_further_key = 0))
           AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
-          AND (g.claims = 'open' OR g.allotted = 1)
+          AND (g.claims = 'open' OR g.allotted = 1) AND ", google_admitted!(), "
           AND 'one' = ", workspace_choice!(), "
           AND ", attempts_today!(":day_began"), " < :attempts_a_day
           AND (:idempotency_sha256 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
@@ -147,7 +147,7 @@ statements! {
     DECISION {
         member: PublicId, change: PublicId, generation: PublicId, epoch: i64, public_origin: String, day_began: Timestamp,
         siblings_since: Timestamp, hour_ago: Timestamp, claims_per_hour: Option<i64>, now: Timestamp, is_further_key: bool,
-        default_workspace: Option<String>, workspace: Option<PublicId>,
+        google_domains: String, default_workspace: Option<String>, workspace: Option<PublicId>,
     } = concat!("SELECT json_object(
           'reserved', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation),
           'facts', json_object('status', g.status, 'session_current', g.epoch = :epoch, 'minting_open', g.minting = 'open',
@@ -163,7 +163,7 @@ statements! {
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
           'restored', (SELECT s.restore <> 'none' FROM settings s),
           'foreign_account', (SELECT s.account <> 'known' FROM settings s),
-          'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
+          'google_admitted', ", google_admitted!(), ", 'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
           'hour_began', (SELECT c.created_at FROM generations c WHERE :claims_per_hour IS NOT NULL
             AND c.state <> 'void' AND c.created_at > :hour_ago
             ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(:claims_per_hour, 1) - 1)),
@@ -248,6 +248,7 @@ pub async fn reserve(
         is_further_key: attempt.create.is_some(),
         default_workspace: attempt.policy.default_workspace.as_deref(),
         workspace: attempt.workspace.as_ref(),
+        google_domains: attempt.policy.google_domains.as_str(),
     }));
     batch.extend(key(attempt));
     batch.push(stmt!(GENERATION {
@@ -342,6 +343,7 @@ fn decision(attempt: &Attempt) -> Stmt {
         is_further_key: attempt.create.is_some(),
         default_workspace: attempt.policy.default_workspace.as_deref(),
         workspace: attempt.workspace.as_ref(),
+        google_domains: attempt.policy.google_domains.as_str(),
     })
 }
 

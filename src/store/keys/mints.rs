@@ -26,8 +26,8 @@ statements! {
     RECORD_GUARD {
         change: PublicId, now: Timestamp, generation: PublicId, nonce: String, created_after: Timestamp, epoch: i64,
         public_origin: String, deployment_open: bool, max_total_keys: i64, account_created_by: Timestamp,
-        upstream_terms_waived: bool, terms_rev: i64, state: String,
-    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+        upstream_terms_waived: bool, terms_rev: i64, state: String, google_domains: String,
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, n.public_id, 'recorded', g.public_id, 'minting', :state, :now
         FROM generations n JOIN claim_gates g ON g.owner_id = n.owner_id
         WHERE n.public_id = :generation AND n.state = 'minting' AND n.op_nonce = :nonce AND n.created_at > :created_after
@@ -38,11 +38,11 @@ statements! {
           AND (g.upstream_terms = 'confirmed' OR :upstream_terms_waived = 1) AND g.terms_rev >= :terms_rev
           AND :deployment_open = 1 AND g.seats_taken <= :max_total_keys
           AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
-          AND (g.claims = 'open' OR g.allotted = 1)
+          AND (g.claims = 'open' OR g.allotted = 1) AND ", google_admitted!(), "
           AND CASE WHEN EXISTS (SELECT 1 FROM workspaces e WHERE e.enabled = 1)
             THEN EXISTS (SELECT 1 FROM workspaces w WHERE w.enabled = 1 AND w.upstream_id = n.workspace_id)
             ELSE n.workspace_id IS (SELECT p.workspace_id FROM plans p WHERE p.id = g.plan_id) END
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT DO NOTHING");
 
     // This happens once: if it arrives late, the state is no longer `minting`, and it changes nothing. The same holds for
     // every update below.
@@ -210,6 +210,7 @@ fn guard(minted: &Minted<'_>) -> Stmt {
             upstream_terms_waived: terms.upstream_terms_waived,
             terms_rev: REVISION,
             state: minted.state.name(),
+            google_domains: attempt.policy.google_domains.as_str(),
         }),
         Some(rotation) => successors::record_guard(minted, rotation),
     }

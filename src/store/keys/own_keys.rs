@@ -20,9 +20,13 @@ use crate::store::query::rows_of;
 /// parameters `key`, `actor`, `epoch` and `admins`.
 macro_rules! acts {
     () => {
-        " FROM own_keys o JOIN current_sessions a JOIN settings s
+        concat!(
+            " FROM own_keys o JOIN current_sessions a JOIN settings s
         WHERE o.key = :key AND a.member = :actor AND a.epoch = :epoch
-          AND (o.member = a.member OR (a.provider = 'github' AND a.subject IN (SELECT value FROM json_each(:admins))))"
+          AND (o.member = a.member OR ",
+            is_admins!("a"),
+            ")"
+        )
     };
 }
 

@@ -19,7 +19,7 @@ const FROM_THE_NEWEST: i64 = i64::MAX;
 statements! {
     MEMBER { member: PublicId } =
         "SELECT json_object('id', m.public_id, 'provider', m.provider, 'subject', m.subject, 'login', m.login,
-          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', m.account_created_at, 'status', m.status,
+          'login_passed_on_at', m.login_passed_on_at, 'account_created_at', NULLIF(m.account_created_at, 0), 'hosted_domain', m.hosted_domain, 'status', m.status,
           'created_at', m.created_at, 'signed_in_at', m.signed_in_at,
           'terms_revision', m.terms_rev, 'terms_accepted_at', m.terms_at,
           'plan', (SELECT p.name FROM owners o JOIN plans p ON p.id = o.plan_id WHERE o.id = m.owner_id),

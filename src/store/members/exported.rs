@@ -37,11 +37,14 @@ from_json! {
         pub provider: String,
         /// The account's number at the provider.
         pub subject: String,
-        /// The login, as it was at the last sign-in.
+        /// The login, or the e-mail address of a Google account, as it was at the last sign-in.
         pub login: String,
         /// When another account signed in under this login: since then it is a former one.
         pub login_passed_on_at: Option<Timestamp>,
-        pub account_created_at: Timestamp,
+        /// Null for a Google account, since Google does not say it.
+        pub account_created_at: Option<Timestamp>,
+        /// The domain of the Google Workspace that manages the account, if one does.
+        pub hosted_domain: Option<String>,
         pub status: Status,
         pub created_at: Timestamp,
         pub signed_in_at: Timestamp,

@@ -24,13 +24,13 @@ statements! {
     SET_STATUS_GUARD {
         change: PublicId, action: String, status: String, now: Timestamp, actor: PublicId, member: PublicId, epoch: i64,
         admins: String,
-    } = "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+    } = concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, m.public_id, :action, a.member, m.status, :status, :now
         FROM members m JOIN current_sessions a ON a.member = :actor
         WHERE m.public_id = :member AND a.epoch = :epoch
           AND m.status <> :status AND m.status <> 'left'
-          AND (:status = 'active' OR m.provider <> 'github' OR m.subject NOT IN (SELECT value FROM json_each(:admins)))
-        ON CONFLICT DO NOTHING";
+          AND (:status = 'active' OR NOT ", is_admins!("m"), ")
+        ON CONFLICT DO NOTHING");
 
     SET_STATUS { status: String, change: PublicId, member: PublicId } =
         "UPDATE members SET status = :status, epoch = epoch + 1, change_id = :change
@@ -181,7 +181,7 @@ statements! {
     // and with what was spent.
     ERASE { pseudonym: String, change: PublicId, member: PublicId } =
         "UPDATE members SET status = 'left', subject = :pseudonym, login = '', login_passed_on_at = NULL,
-            account_created_at = 0, terms_rev = 0, terms_at = NULL, epoch = epoch + 1, change_id = :change
+            account_created_at = 0, hosted_domain = NULL, terms_rev = 0, terms_at = NULL, epoch = epoch + 1, change_id = :change
         WHERE public_id = :member AND change_id <> :change
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 }
@@ -194,7 +194,7 @@ pub struct StatusChange<'a> {
     pub change: PublicId,
     /// The id of the block that a ban sets.
     pub block: PublicId,
-    /// The account numbers of the administrators in the configuration, as a JSON list.
+    /// The names of the administrators in the configuration, as a JSON list.
     pub admins: String,
     pub now: Timestamp,
 }

@@ -7,7 +7,7 @@ use crate::domain::people::identity::{Identity, Status};
 use crate::domain::people::session::Session;
 use crate::domain::policy::plan_seed::PlanSeed;
 use crate::domain::time::Timestamp;
-use crate::ports::{Database, DbError};
+use crate::ports::{Database, DbError, Stmt};
 use crate::store::query::batch_retrying_unknown;
 use crate::store::query::last_row;
 
@@ -82,10 +82,10 @@ statements! {
     // made.
     MEMBER {
         new_member: PublicId, provider: String, subject: String, login: String, account_created_at: Timestamp,
-        now: Timestamp, change: PublicId,
-    } = "INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at,
+        hosted_domain: Option<String>, now: Timestamp, change: PublicId,
+    } = "INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, hosted_domain,
             created_at, signed_in_at, change_id)
-        SELECT (SELECT MAX(id) FROM owners), :new_member, :provider, :subject, :login, :account_created_at,
+        SELECT (SELECT MAX(id) FROM owners), :new_member, :provider, :subject, :login, :account_created_at, :hosted_domain,
             :now, :now, :change
         WHERE EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :new_member)
           AND NOT EXISTS (SELECT 1 FROM members WHERE provider = :provider AND subject = :subject)";
@@ -108,15 +108,47 @@ statements! {
 
     // The login is an attribute that can change. A person is identified by the provider and the account number.
     REFRESH {
-        login: String, account_created_at: Timestamp, now: Timestamp, change: PublicId, provider: String, subject: String,
+        login: String, account_created_at: Timestamp, hosted_domain: Option<String>, now: Timestamp, change: PublicId,
+        provider: String, subject: String,
     } = "UPDATE members SET login = :login, login_passed_on_at = NULL, account_created_at = :account_created_at,
-            signed_in_at = :now, change_id = :change
+            hosted_domain = :hosted_domain, signed_in_at = :now, change_id = :change
         WHERE provider = :provider AND subject = :subject
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = members.public_id)";
 
+    // The first account that signs in under an admin's address is this admin for good.
+    PIN_GUARD { change: PublicId, pin: PublicId, now: Timestamp, name: String, provider: String, subject: String } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, :pin, 'admin_pinned', m.public_id, :now FROM members m
+        WHERE m.provider = :provider AND m.subject = :subject
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = m.public_id)
+          AND NOT EXISTS (SELECT 1 FROM admin_pins WHERE email_sha256 = :name)
+        ON CONFLICT DO NOTHING";
+
+    PIN { name: String, domain: String, pin: PublicId, now: Timestamp, change: PublicId, provider: String, subject: String } =
+        "INSERT INTO admin_pins (email_sha256, domain, owner_id, public_id, since, change_id)
+        SELECT :name, :domain, m.owner_id, :pin, :now, :change FROM members m
+        WHERE m.provider = :provider AND m.subject = :subject
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :pin)
+        ON CONFLICT DO NOTHING";
+
+    // Another account under the same address is no admin. The console shows that it was here.
+    UNPINNED_GUARD { change: PublicId, now: Timestamp, name: String, provider: String, subject: String } =
+        "INSERT INTO audit (change_id, target, action, actor, at)
+        SELECT :change, p.public_id, 'admin_refused', m.public_id, :now
+        FROM members m JOIN admin_pins p ON p.email_sha256 = :name AND p.owner_id <> m.owner_id
+        WHERE m.provider = :provider AND m.subject = :subject
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = m.public_id)
+        ON CONFLICT DO NOTHING";
+
+    UNPINNED { now: Timestamp, change: PublicId, name: String } =
+        "UPDATE admin_pins SET refused_at = :now, change_id = :change
+        WHERE email_sha256 = :name AND EXISTS (SELECT 1 FROM audit
+          WHERE change_id = :change AND target = admin_pins.public_id AND action = 'admin_refused')";
+
     SIGNED_IN { state_sha256: String, change: PublicId, provider: String, subject: String } = "SELECT json_object(
           'fresh', EXISTS (SELECT 1 FROM used_states WHERE state_sha256 = :state_sha256 AND change_id = :change),
-          'id', m.public_id, 'status', m.status, 'epoch', m.epoch + s.session_epoch)
+          'id', m.public_id, 'status', m.status, 'epoch', m.epoch + s.session_epoch,
+          'address_is_anothers', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND action = 'admin_refused'))
         FROM settings s LEFT JOIN members m ON m.provider = :provider AND m.subject = :subject";
 }
 
@@ -133,13 +165,28 @@ pub struct SignIn<'a> {
     pub state_expires_at: Timestamp,
     pub public_origin: &'a str,
     pub plan: &'a PlanSeed,
+    /// The address of an admin that the person signs in under, and the id that its binding gets if this is the first
+    /// account under it.
+    pub admin: Option<(AdminAddress, PublicId)>,
     pub now: Timestamp,
+}
+
+/// The address of an admin, which its account has proved to have.
+pub struct AdminAddress {
+    /// The name under which the configuration lists the admin.
+    pub name: String,
+    /// The domain of the address, whose Workspace manages the account.
+    pub domain: String,
 }
 
 /// How a sign-in ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedIn {
-    As(Session),
+    As {
+        session: Session,
+        /// The person has the address of an admin, and another account is that admin.
+        address_is_anothers: bool,
+    },
     /// Another sign-in has used the state.
     Replayed,
     /// The member is suspended or banned.
@@ -151,12 +198,13 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
     let (identity, plan) = (sign_in.identity, sign_in.plan);
     let (provider, subject) = (identity.provider.name(), identity.subject.as_str());
     let (login, account_created_at) = (identity.login.as_str(), identity.account_created_at);
+    let hosted_domain = identity.hosted_domain.as_deref();
     let lower_login = login.to_ascii_lowercase();
     let lower_login = lower_login.as_str();
     let (change, new_member, now) = (&sign_in.change, &sign_in.new_member, sign_in.now);
     let state_sha256 = sign_in.state_sha256.as_str();
     let left_as = serde_json::to_string(&sign_in.left_as).map_err(|_| DbError::Broken)?;
-    let batch = vec![
+    let mut batch = vec![
         stmt!(BURN {
             state_sha256,
             change,
@@ -214,12 +262,14 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             subject,
             login,
             account_created_at,
+            hosted_domain,
             now,
             change,
         }),
         stmt!(REFRESH {
             login,
             account_created_at,
+            hosted_domain,
             now,
             change,
             provider,
@@ -237,20 +287,59 @@ pub async fn sign_in(db: &dyn Database, sign_in: &SignIn<'_>) -> Result<SignedIn
             change,
             lower_login,
         }),
-        stmt!(SIGNED_IN {
-            state_sha256,
-            change,
-            provider,
-            subject,
-        }),
     ];
+    if let Some((address, pin)) = &sign_in.admin {
+        batch.extend(pin_admin(sign_in, address, pin));
+    }
+    batch.push(stmt!(SIGNED_IN {
+        state_sha256,
+        change,
+        provider,
+        subject,
+    }));
     let row: SignedInRow =
         last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)?;
     row.outcome()
 }
 
+/// The statements that bind an admin's address to this account, or note that another account has it.
+fn pin_admin(sign_in: &SignIn<'_>, address: &AdminAddress, pin: &PublicId) -> [Stmt; 4] {
+    let (change, now) = (&sign_in.change, sign_in.now);
+    let provider = sign_in.identity.provider.name();
+    let subject = sign_in.identity.subject.as_str();
+    let (name, domain) = (address.name.as_str(), address.domain.as_str());
+    [
+        stmt!(PIN_GUARD {
+            change,
+            pin,
+            now,
+            name,
+            provider,
+            subject,
+        }),
+        stmt!(PIN {
+            name,
+            domain,
+            pin,
+            now,
+            change,
+            provider,
+            subject,
+        }),
+        stmt!(UNPINNED_GUARD {
+            change,
+            now,
+            name,
+            provider,
+            subject,
+        }),
+        stmt!(UNPINNED { now, change, name }),
+    ]
+}
+
 from_json! {
     struct SignedInRow {
+        address_is_anothers: bool,
         fresh: bool,
         id: Option<String>,
         status: Option<Status>,
@@ -270,6 +359,9 @@ impl SignedInRow {
             return Ok(SignedIn::NotActive(status));
         }
         let member = PublicId::parse(IdKind::Member, &id).ok_or(DbError::Broken)?;
-        Ok(SignedIn::As(Session { member, epoch }))
+        Ok(SignedIn::As {
+            session: Session { member, epoch },
+            address_is_anothers: self.address_is_anothers,
+        })
     }
 }

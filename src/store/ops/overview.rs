@@ -46,7 +46,7 @@ macro_rules! run_facts {
 
 statements! {
     // A generation waits since its newest audit row; a change that is in flight, since it was sent.
-    WAITING { counted: i64, late_before: Timestamp } = concat!("SELECT json_object(
+    WAITING { counted: i64, late_before: Timestamp, reused_after: Timestamp } = concat!("SELECT json_object(
           'stuck', ", waiting!("SELECT (SELECT a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1) AS at
             FROM generations g WHERE g.unsettled = 1 AND g.state = 'stuck'"), ",
           'unsure_mints', ", waiting!("SELECT g.created_at AS at
@@ -57,6 +57,7 @@ statements! {
           'limited_upstream', ", waiting!("SELECT NULL AS at FROM keys k WHERE k.upstream_limit_nano IS NOT NULL"), ",
           'findings', ", waiting!("SELECT f.first_seen_at AS at
             FROM (SELECT * FROM findings ORDER BY id DESC LIMIT :counted) f WHERE f.acknowledged_at IS NULL"), ",
+          'admin_addresses_reused', ", waiting!("SELECT p.refused_at AS at FROM admin_pins p WHERE p.refused_at > :reused_after"), ",
           'drift', ", waiting!("SELECT d.first_seen_at AS at FROM drift d"), ",
           'unread_workspaces', ", waiting!("SELECT u.since AS at FROM unread_workspaces u"), ",
           'claim_requests', ", waiting!("SELECT q.created_at AS at
@@ -105,6 +106,8 @@ from_json! {
         pub limited_upstream: WaitingCount,
         /// Findings that nobody has acknowledged.
         pub findings: WaitingCount,
+        /// Addresses of admins under which another account has signed in lately.
+        pub admin_addresses_reused: WaitingCount,
         pub drift: WaitingCount,
         /// Workspaces whose keys the latest run could not read.
         pub unread_workspaces: WaitingCount,
@@ -162,12 +165,14 @@ from_json! {
     }
 }
 
-/// The statements that read the overview. Nothing counts as late that was sent after `late_before`.
-pub fn statements(late_before: Timestamp) -> [Stmt; 3] {
+/// The statements that read the overview. Nothing counts as late that was sent after `late_before`, and an admin's
+/// address counts as reused if that was after `reused_after`.
+pub fn statements(late_before: Timestamp, reused_after: Timestamp) -> [Stmt; 3] {
     [
         stmt!(WAITING {
             counted: COUNTED,
             late_before,
+            reused_after,
         }),
         stmt!(KEYS { counted: COUNTED }),
         stmt!(FACTS),

@@ -27,8 +27,11 @@ macro_rules! difference {
 /// Whether an administrator asks, in a current session. The statement declares `viewer`, `epoch` and `admins`.
 macro_rules! admin_asks {
     () => {
-        "EXISTS (SELECT 1 FROM current_sessions c WHERE c.member = :viewer AND c.epoch = :epoch
-          AND c.provider = 'github' AND c.subject IN (SELECT value FROM json_each(:admins)))"
+        concat!(
+            "EXISTS (SELECT 1 FROM current_sessions c WHERE c.member = :viewer AND c.epoch = :epoch AND ",
+            is_admins!("c"),
+            ")"
+        )
     };
 }
 

@@ -15,7 +15,7 @@ use crate::store::query::read_all;
 /// The current session of the one who asks, if an administrator's.
 macro_rules! is_admin {
     () => {
-        "c.provider = 'github' AND c.subject IN (SELECT value FROM json_each(:admins))"
+        is_admins!("c")
     };
 }
 

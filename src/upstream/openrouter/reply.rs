@@ -168,6 +168,8 @@ mod tests {
                 status: 404,
                 content_type: content_type.to_owned(),
                 retry_after: None,
+                cache_control: None,
+                age: None,
                 body: body.as_bytes().to_vec(),
             })
         };

@@ -33,6 +33,8 @@ const TARGETS: &[(&str, &str)] = &[
     ("GET", "/keys"),
     ("GET", "/auth/github"),
     ("GET", "/auth/github/callback"),
+    ("GET", "/auth/google/callback"),
+    ("GET", "/auth/relay"),
     ("GET", "/api/v1/me"),
     ("POST", "/api/v1/claim"),
     ("GET", "/healthz"),

@@ -3,6 +3,7 @@
 //! No value is ever shown.
 
 use keycap::config::Config;
+use keycap::domain::policy::relay::Relay;
 
 use crate::support::{Browser, World};
 
@@ -101,18 +102,39 @@ fn is_sound(config: &Config, what: &str) {
         config.management_key.as_ref().map(|key| key.expose()),
         app.map(|app| app.client_secret.expose()),
         app.map(|app| app.client_id.as_str()),
+        config.google.as_ref().map(|app| app.client_secret.expose()),
+        config.google.as_ref().map(|app| app.client_id.as_str()),
     ];
     for secret in secrets.into_iter().flatten() {
         assert!(is_header(secret), "{what}: no header can carry it");
     }
-    for id in &config.admin_github_ids {
-        assert_eq!(id.parse::<u64>().unwrap().to_string(), *id, "{what}");
+    for admin in &config.admins {
+        let is_number = |id: &str| id.parse::<u64>().is_ok_and(|n| n.to_string() == id);
+        let is_hash = admin.len() == 64 && admin.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(is_number(admin) || is_hash, "{what}: {admin}");
+    }
+    for domain in &config.google_domains {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+        assert!(domain.contains('.') && domain.bytes().all(plain), "{what}");
+    }
+    if let Relay::Through(origin) = &config.relay {
+        assert!(
+            !config.relay_secrets.is_empty() && config.admins.is_empty(),
+            "{what}"
+        );
+        assert_ne!(origin, &config.public_origin, "{what}");
+    }
+    for secret in config.relay_secrets.iter().chain(&config.session_secrets) {
+        assert!(secret.expose().len() >= 32, "{what}");
     }
     let upstreams = &config.upstreams;
     for url in [
         &upstreams.openrouter_api,
         &upstreams.github,
         &upstreams.github_api,
+        &upstreams.google_auth,
+        &upstreams.google_token,
+        &upstreams.google_keys,
     ] {
         let loopback = ["localhost", "127.0.0.1"].contains(&url.host_str().unwrap());
         assert!(url.scheme() == "https" || loopback, "{what}: {url}");

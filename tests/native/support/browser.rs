@@ -1,4 +1,4 @@
-//! A person's browser: it keeps cookies, sends the headers that our own pages send, and signs in through GitHub.
+//! A person's browser: it keeps cookies, sends the headers that our own pages send, and signs in through GitHub or Google.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -126,6 +126,8 @@ pub struct Browser<'a> {
     pub world: &'a World,
     service: Isolate,
     pub cookies: RefCell<Cookies>,
+    /// Which deployment the browser asks, by its origin.
+    pub origin: &'static str,
 }
 
 impl<'a> Browser<'a> {
@@ -146,6 +148,7 @@ impl<'a> Browser<'a> {
             world,
             service: world.service(),
             cookies: RefCell::default(),
+            origin: ORIGIN,
         }
     }
 
@@ -163,13 +166,27 @@ impl<'a> Browser<'a> {
 
     /// Starts a sign-in, approves it at GitHub and follows the callback. Returns the callback's answer.
     pub fn sign_in(&self, persona: &str) -> Response {
-        let started = self.get("/auth/github?next=keys");
+        self.sign_in_at("github", persona)
+    }
+
+    /// The same at this provider.
+    pub fn sign_in_at(&self, provider: &str, persona: &str) -> Response {
+        let started = self.get(&format!("/auth/{provider}?next=keys"));
         assert_eq!(started.status, 302, "{started:?}");
         let callback = self.approve(started.header("location"), persona);
         self.get(&callback)
     }
 
-    /// Approves the sign-in on GitHub's page as this persona. Returns the path and query of our callback that GitHub
+    /// A browser that has signed in as one of Google's personas.
+    pub fn with_google(world: &'a World, persona: &str) -> Self {
+        let browser = Self::new(world);
+        let response = browser.sign_in_at("google", persona);
+        let is = (response.status, response.header("location"));
+        assert_eq!(is, (303, "/keys"), "{persona} signs in with Google");
+        browser
+    }
+
+    /// Approves the sign-in on the provider's page as this persona. Returns the path and query of our callback that GitHub
     /// redirects to.
     pub fn approve(&self, location: &str, persona: &str) -> String {
         let url = url::Url::parse(location).unwrap();
@@ -299,7 +316,7 @@ impl<'a> Browser<'a> {
         });
         let mut request = http::Request::builder()
             .method(method)
-            .uri(format!("{ORIGIN}{target}"));
+            .uri(format!("{}{target}", self.origin));
         let cookies = cookie_header(&self.cookies.borrow());
         if !cookies.is_empty() {
             request = request.header("cookie", &cookies);

@@ -25,6 +25,10 @@ FROM (VALUES ('1000001'), ('1000100'), ('1000101'), ('1000200'), ('9000000'), ('
 INSERT INTO owners (id, kind, plan_id, created_at) SELECT id, 'member', 0, past FROM namesakes, moment;
 INSERT INTO members (owner_id, public_id, provider, subject, login, account_created_at, created_at, signed_in_at, change_id)
 SELECT id, 'mem_bystander' || -id, 'google', subject, 'namesake' || -id, 1500000000, past, past, 'chg_their_member' FROM namesakes, moment;
+-- Each of them is managed by a Workspace that no test is about, and one of them is an admin's account.
+UPDATE members SET hosted_domain = 'theirs.example' WHERE provider = 'google';
+INSERT INTO admin_pins (email_sha256, domain, owner_id, public_id, since, refused_at, change_id)
+SELECT printf('%064d', 7), 'theirs.example', -5, 'pin_bystander', past, past, 'chg_their_pin' FROM moment;
 INSERT INTO blocks (provider, subject, since, public_id, change_id)
 SELECT 'google', subject, past, 'blk_bystander' || -id, 'chg_their_block' FROM namesakes, moment
 UNION ALL SELECT 'github', '7700078', past, 'blk_bystander', 'chg_their_block' FROM moment;

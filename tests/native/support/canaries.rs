@@ -108,6 +108,10 @@ impl Canaries {
         let mut all: Vec<_> = self.ours.borrow().iter().cloned().collect();
         all.extend(minted.map(|secret| ("a key's secret", end(secret))));
         all.extend(tokens.map(|token| ("GitHub's token", end(&token.access_token))));
+        for token in &ledger.google_tokens {
+            all.push(("Google's token", end(&token.access_token)));
+            all.push(("Google's ID token", end(&token.id_token)));
+        }
         all
     }
 

@@ -14,6 +14,7 @@ pub mod mutant;
 pub mod oracle;
 pub mod probes;
 pub mod schema;
+pub mod signatures;
 pub mod upstream;
 pub mod world;
 

@@ -50,13 +50,18 @@ impl Upstream {
         }
     }
 
-    /// Watches what only GitHub receives: the code that it issued, and the PKCE verifier.
+    /// Watches what only a provider receives: the code that it issued, and the PKCE verifier. Google gets them as a form.
     fn watch(&self, call: &Call) {
-        let body = call.body.as_deref().unwrap_or_default();
-        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        let text = call.body.as_deref().unwrap_or_default();
+        let body: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         for name in ["code", "code_verifier"] {
             if let Some(value) = body[name].as_str() {
                 self.canaries.watch(name, value);
+            }
+            for (_, value) in
+                url::form_urlencoded::parse(text.as_bytes()).filter(|(key, _)| key == name)
+            {
+                self.canaries.watch(name, &value);
             }
         }
     }
@@ -85,6 +90,8 @@ impl Upstream {
                     status: response.status,
                     content_type: response.header("content-type").unwrap_or("").to_owned(),
                     retry_after: response.header("retry-after").map(str::to_owned),
+                    cache_control: response.header("cache-control").map(str::to_owned),
+                    age: response.header("age").map(str::to_owned),
                     body: self.bent(call, response.body),
                 };
                 if let Some((twisted, twist)) = &*self.twist.borrow()

@@ -27,6 +27,7 @@ use super::database::Sqlite;
 use super::effects::Effects;
 use super::kv::Lagging;
 use super::oracle;
+use super::signatures::RsaCrate;
 use super::upstream::{Bend, Respelt, Twist, Upstream};
 
 pub const TEN_MINUTES: i64 = 600;
@@ -35,8 +36,10 @@ const BEGINS: &str = "2026-11-21T12:00:00Z";
 
 pub const ORIGIN: &str = "http://localhost:8787";
 /// Settings that nobody may see.
-const SECRETS: [&str; 3] = [
+const SECRETS: [&str; 5] = [
     "GITHUB_OAUTH_CLIENT_SECRET",
+    "GOOGLE_OAUTH_CLIENT_SECRET",
+    "RELAY_SECRET",
     "OPENROUTER_MANAGEMENT_KEY",
     "AUTH_SESSION_SECRET",
 ];
@@ -215,7 +218,9 @@ impl World {
         }
         let config = config.unwrap_or_else(|problems| panic!("{problems:?}"));
         let service = keycap::http::service(App {
-            keyring: Rc::new(Keyring::new(&config.session_secrets)),
+            keyring: Rc::new(
+                Keyring::new(&config.session_secrets).with_relay(&config.relay_secrets),
+            ),
             config: Rc::new(config),
             db: Rc::new(LoggedDatabase(self.db.clone(), Lines(self.log.clone()))),
             kv: Rc::new(self.kv.clone()),
@@ -236,8 +241,10 @@ impl World {
                 rates: self.rates.clone(),
             }),
             log: Rc::new(Lines(self.log.clone())),
+            signatures: Rc::new(RsaCrate),
             queued_work: Rc::default(),
             health_cache: Rc::default(),
+            google_keys: Rc::default(),
         });
         Isolate {
             service,
@@ -440,6 +447,22 @@ fn settings() -> HashMap<&'static str, String> {
         (
             "SECURITY_CONTACT",
             String::from("mailto:security@keys.example"),
+        ),
+        (
+            "GOOGLE_OAUTH_CLIENT_ID",
+            sandbox::GOOGLE_CLIENT_ID.to_owned(),
+        ),
+        (
+            "GOOGLE_OAUTH_CLIENT_SECRET",
+            sandbox::GOOGLE_CLIENT_SECRET.to_owned(),
+        ),
+        ("GOOGLE_ALLOWED_DOMAINS", String::from("company.example")),
+        ("ADMIN_EMAILS", String::from("operator@company.example")),
+        ("GOOGLE_AUTH_URL", format!("{BASE}/google/o/oauth2/v2/auth")),
+        ("GOOGLE_TOKEN_URL", format!("{BASE}/google-oauth/token")),
+        (
+            "GOOGLE_JWKS_URL",
+            format!("{BASE}/google-apis/oauth2/v3/certs"),
         ),
         ("GITHUB_URL", format!("{BASE}/github")),
         ("GITHUB_API_URL", format!("{BASE}/github-api")),

@@ -5,7 +5,8 @@ import { html, nothing, repeat } from "./html.js";
 import { ASKED } from "./history-words.js";
 import { historyView } from "./history-view.js";
 import { moment } from "./parts.js";
-import { counted, usd } from "./words.js";
+import { providerName, signInButtons } from "./sign-in-view.js";
+import { accountName, counted, usd } from "./words.js";
 
 /** @import { History } from "./history-view.js" */
 /** @import { Me, MemberRequest, Overview } from "./types.js" */
@@ -46,7 +47,7 @@ const signedOut = html`
   <section class="card" aria-labelledby="signed-out">
     <h2 id="signed-out" data-news tabindex="-1">You are signed out.</h2>
     <p>Sign in to see who you are here.</p>
-    <p class="actions"><a class="button is-primary" href="/auth/github?next=account">Continue with GitHub</a></p>
+    ${signInButtons("account")}
   </section>
 `;
 
@@ -79,7 +80,7 @@ const who = ({ me, keys }, now) => html`
       ${me.roles.includes("admin") ? html`<span class="chip">administrator</span>` : nothing}
     </div>
     <dl class="facts">
-      <div><dt>Login</dt><dd><strong translate="no">@${me.member.login}</strong> at GitHub</dd></div>
+      <div><dt>Account</dt><dd><strong translate="no">${accountName(me.member.login)}</strong> at ${providerName(me.member.provider)}</dd></div>
       <div><dt>Here since</dt><dd>${moment(Date.parse(me.member.created_at), now)}</dd></div>
       <div><dt>Keys</dt><dd><a href="/keys">${counted(keys.length, "key")}</a>; your plan allows <span class="figure">${me.keys_allowed}</span></dd></div>
       <div><dt>Rules</dt><dd>${me.terms.accepted_at === null ? html`not accepted yet; a claim asks for that` : html`accepted ${moment(Date.parse(me.terms.accepted_at), now)}`} <a href="/docs#rules">Read them</a></dd></div>
@@ -120,7 +121,7 @@ const REQUEST_STATES = { open: { word: "waits for an answer", tone: "warn" }, ap
 const kept = ({ exporting }, actions) => html`
   <section class="card" aria-labelledby="kept-title">
     <h2 id="kept-title">What is kept about you</h2>
-    <p>Your account number, login and its creation date, when you signed in, your plan, your keys with their names, limits and spend, your requests and their answers. Never a key itself, and no prompts: your requests go to OpenRouter directly. <a href="/#stored">All of it, in detail</a></p>
+    <p>Your account number, login or e-mail address, your account’s creation date or Workspace, when you signed in, your plan, your keys with their names, limits and spend, your requests and their answers. Never a key itself, and no prompts: your requests go to OpenRouter directly. <a href="/#stored">All of it, in detail</a></p>
     <p class="actions"><button class="button" type="button" aria-disabled=${exporting === "pending" ? "true" : "false"} @click=${actions.save}>${exporting === "pending" ? "Collecting…" : "Save everything as a file"}</button></p>
     <p class=${exporting === "failed" ? "hint is-bad said" : "hint said"}>${EXPORTED[exporting]}</p>
   </section>

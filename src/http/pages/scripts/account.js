@@ -12,7 +12,7 @@ import { askOverview, overviewInDocument } from "./overview.js";
 import { Press } from "./press.js";
 import { say } from "./say.js";
 import { askSignOutEverywhere, forget, showAccount, watchAccount } from "./shell.js";
-import { lostWords, sentence } from "./words.js";
+import { accountName, lostWords, sentence } from "./words.js";
 
 /** @import { Outcome } from "./api.js" */
 /** @import { MemberRequest, Overview } from "./types.js" */
@@ -82,7 +82,7 @@ async function withdraw(request) {
 }
 
 function signOutEverywhere() {
-  if (model.overview !== null) askSignOutEverywhere(model.overview.me.member.login);
+  if (model.overview !== null) askSignOutEverywhere(model.overview.me.member);
 }
 
 /** Leaving is final, so the member types their own login first. */
@@ -93,7 +93,7 @@ function leave() {
   const press = new Press();
   const typed = { login: "", error: "" };
   const { redraw } = askFirst({
-    title: `Leave as @${login}?`,
+    title: `Leave as ${accountName(login)}?`,
     text: [
       keys.length === 0 ? "You have no key here." : "Every key of yours is disabled for good.",
       "Your login, account number, names of keys and notes are erased. A keyed hash of the number stays, so that leaving and coming back resets no limit. This cannot be undone.",

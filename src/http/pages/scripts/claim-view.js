@@ -4,6 +4,7 @@
 import { html, nothing } from "./html.js";
 import { approved, asking } from "./ask-view.js";
 import { requestId } from "./parts.js";
+import { anotherAccount } from "./sign-in-view.js";
 import { beforeClaim } from "./state-words.js";
 import { UNKNOWN_OUTCOME, closedButton, counted, isAboutAccount, perPeriod, refusalAdvice, resetRule, retryText, usd } from "./words.js";
 import { CLAIM_WORKSPACE, workspaceField } from "./workspaces-view.js";
@@ -86,7 +87,7 @@ export function refused(model, claim, actions) {
       <p class="actions">
         ${pending === null ? nothing : html`<button class="button" type="button" disabled aria-describedby="subject refused-next">${pending}</button>`}
         <button class="button" type="button" @click=${actions.load}>Look again</button>
-        ${isAboutAccount(refusal.code) ? html`<a class="button is-quiet" href="/auth/github?next=keys&account=another">Use another GitHub account</a>` : nothing}
+        ${isAboutAccount(refusal.code) ? anotherAccount(model.me?.member) : nothing}
       </p>
       ${requestId(model.refusal?.requestId)}
     </section>

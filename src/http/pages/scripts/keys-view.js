@@ -9,6 +9,7 @@ import { listHead, noneFound } from "./list-view.js";
 import { arranged } from "./list.js";
 import { requestId } from "./parts.js";
 import { groupHead, groupOf, hasProjects, projectList, projectNames } from "./projects-view.js";
+import { signInButtons } from "./sign-in-view.js";
 import { outageText } from "./spend-words.js";
 import { isUsableAt } from "./state-words.js";
 import { counted, limitRules } from "./words.js";
@@ -128,7 +129,7 @@ const signedOut = html`
   <section class="card" aria-labelledby="subject">
     <h2 id="subject" data-news tabindex="-1">You are signed out.</h2>
     <p>Sign in to claim your key or to see the one you have.</p>
-    <p class="actions"><a class="button is-primary" href="/auth/github?next=keys">Continue with GitHub</a></p>
+    ${signInButtons("keys")}
   </section>
 `;
 

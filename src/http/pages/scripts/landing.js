@@ -13,4 +13,5 @@ function offerOwnKey() {
   const text = document.querySelector("[data-continue-text]");
   link?.setAttribute("href", "/keys");
   if (text) text.textContent = "Go to your key";
+  document.querySelector("[data-other-provider]")?.remove();
 }

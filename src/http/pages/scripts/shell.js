@@ -5,7 +5,8 @@ import { html, nothing, render } from "./html.js";
 import { Press } from "./press.js";
 import { say } from "./say.js";
 import { countUnread } from "./notices.js";
-import { counted, lostWords } from "./words.js";
+import { providerName } from "./sign-in-view.js";
+import { accountName, counted, lostWords } from "./words.js";
 import { call, isSomebodys, whenAccountChanges } from "./api.js";
 import { askFirst } from "./confirm.js";
 
@@ -120,36 +121,36 @@ tellAccountChange();
 export function showAccount(me, unread = 0) {
   remember(me !== null);
   const place = document.getElementById("account");
-  if (place) render(me === null ? nothing : account(me.member.login, unread), place);
+  if (place) render(me === null ? nothing : account(me.member, unread), place);
 }
 
 /** Forgets that this browser was signed in. */
 export const forget = () => remember(false);
 
-/** @param {string} login @param {number} unread */
-const account = (login, unread) => html`
+/** @param {Me["member"]} member @param {number} unread */
+const account = (member, unread) => html`
   ${unread === 0 ? nothing : html`<a class="button is-quiet notice-count" href="/keys" aria-label=${counted(unread, "notice")}>${unread}<span class="notice-word"> ${unread === 1 ? "notice" : "notices"}</span></a>`}
-  <button class="button is-quiet who" type="button" popovertarget="account-menu" aria-label=${`Signed in as @${login}. Account menu`}>
-    <span class="who-name" translate="no">@${login}</span>
+  <button class="button is-quiet who" type="button" popovertarget="account-menu" aria-label=${`Signed in as ${accountName(member.login)}. Account menu`}>
+    <span class="who-name" translate="no">${accountName(member.login)}</span>
     <svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false"><path d="m4 6 4 4 4-4" /></svg>
   </button>
   <div id="account-menu" class="menu" popover>
-    <p class="menu-who">Signed in with GitHub as <strong translate="no">@${login}</strong></p>
+    <p class="menu-who">Signed in with ${providerName(member.provider)} as <strong translate="no">${accountName(member.login)}</strong></p>
     <a class="button is-quiet" href="/account">Your account</a>
     <form method="post" action="/auth/logout" @submit=${() => remember(false)}>
       <button class="button is-quiet" type="submit">Sign out</button>
     </form>
-    <button class="button is-quiet is-final" type="button" @click=${() => askSignOutEverywhere(login)}>Sign out everywhere…</button>
+    <button class="button is-quiet is-final" type="button" @click=${() => askSignOutEverywhere(member)}>Sign out everywhere…</button>
   </div>
 `;
 
-/** The action is final, so the page asks first; the question names the account. @param {string} login */
-export function askSignOutEverywhere(login) {
+/** The action is final, so the page asks first; the question names the account. @param {Me["member"]} member */
+export function askSignOutEverywhere(member) {
   document.getElementById("account-menu")?.hidePopover();
   const press = new Press();
   askFirst({
-    title: `Sign out @${login} everywhere?`,
-    text: [`Every browser signed in as @${login} is signed out, this one included. Your key is not affected.`],
+    title: `Sign out ${accountName(member.login)} everywhere?`,
+    text: [`Every browser signed in as ${accountName(member.login)} is signed out, this one included. Your key is not affected.`],
     button: "Sign out everywhere",
     pending: "Signing out…",
     act: async () => {

@@ -3,6 +3,7 @@
 import { nano, exact, shareOf, sum } from "./amounts.js";
 import { html, nothing } from "./html.js";
 import { requestId } from "./parts.js";
+import { signInButtons } from "./sign-in-view.js";
 import { chartView } from "./usage-chart.js";
 import { controlsView } from "./usage-controls.js";
 import { hueOf } from "./usage-hues.js";
@@ -67,7 +68,7 @@ const signedOut = html`
   <section class="card" aria-labelledby="signed-out">
     <h2 id="signed-out" data-news tabindex="-1">You are signed out.</h2>
     <p>Sign in to see what your keys were used for.</p>
-    <p class="actions"><a class="button is-primary" href="/auth/github?next=usage">Continue with GitHub</a></p>
+    ${signInButtons("usage")}
   </section>
 `;
 

@@ -95,6 +95,9 @@ export function resetText(key, now) {
   return `resets in ${span(at - now)} (${day}${clockUtc(at)})`;
 }
 
+/** What an account is called: a login has an @ in front, and the e-mail address of a Google account has one inside. @param {string} login */
+export const accountName = (login) => (login.includes("@") ? login : `@${login}`);
+
 /** @typedef {{ title: string, text: string, next: string }} Advice */
 
 const PAUSED = { title: "Claims are paused.", text: "New keys are not given out at the moment.", next: "Come back later." };
@@ -116,6 +119,7 @@ const REFUSALS = {
   foreign_account: { ...PAUSED, text: "This service is being reconnected to OpenRouter." },
   seats_full: { title: "All keys are taken.", text: "Every key this service may give out is in use.", next: "A seat becomes free when a key ends, or at 00:00 UTC if that key has spent something. Come back then." },
   account_too_young: { title: "Your GitHub account is too young.", text: "", next: "Come back when the account is old enough." },
+  google_not_admitted: { title: "Your Google account cannot claim a key.", text: "With Google, only people of a Google Workspace that this service lists can claim.", next: "Sign in with your work account, or with GitHub." },
   too_many_attempts: { title: "Too many attempts today.", text: "", next: "Come back tomorrow." },
   credit_spent: { title: "Your credit is used up.", text: "", next: "After your next payment you can claim a key." },
   claims_busy: { title: "Too many people are claiming at the moment.", text: "The service limits how many keys it makes in an hour. No key was made.", next: "Come back in an hour." },
@@ -198,7 +202,7 @@ const tooYoung = (ageDays, requiredDays) => `GitHub says that your account is ${
 const CLOSED_BUTTONS = { project_not_live: "Project pending", upstream_terms_unconfirmed: "Claims not open yet", provisioning_closed: "Claims are paused", not_configured: "Claims are paused", minting_stopped: "Claims are paused", database_restored: "Claims are paused", foreign_account: "Claims are paused" };
 
 /** Refusals that depend on the account: another account may be able to claim. */
-const ABOUT_ACCOUNT = new Set(["account_too_young", "approval_needed", "blocked", "member_suspended", "member_banned", "member_not_active"]);
+const ABOUT_ACCOUNT = new Set(["account_too_young", "google_not_admitted", "approval_needed", "blocked", "member_suspended", "member_banned", "member_not_active"]);
 
 /** @param {string} code of a refusal */
 export const isAboutAccount = (code) => ABOUT_ACCOUNT.has(code);

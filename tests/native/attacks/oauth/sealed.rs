@@ -71,7 +71,7 @@ fn a_value_sealed_for_another_purpose_is_no_attempt() {
     let soon = world.now().plus(60).secs();
     let keyring = |secret: &str| Keyring::new(&[Secret::new(secret.to_owned())]);
     let key = |secret: &str, purpose| keyring(secret).newest(purpose).unwrap().clone();
-    let good = serde_json::json!({ "state": state, "verifier": "v", "next": "//evil.example", "expires_at": soon });
+    let good = serde_json::json!({ "provider": "github", "relay": null, "state": state, "verifier": "v", "next": "//evil.example", "expires_at": soon });
     let with = |member: &str, value: serde_json::Value| {
         let mut pending = good.clone();
         pending[member] = value;

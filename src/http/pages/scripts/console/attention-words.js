@@ -34,6 +34,7 @@ const WORDS = {
   findings: ({ count }, most) => ({ tone: "warn", word: "findings", text: `${many(count, most, "key")} at OpenRouter with our marker and without a row here.`, next: { label: "Look", href: "/admin/runs#findings" } }),
   drift: ({ count }, most) => ({ tone: "warn", word: "differences", text: `Keys at OpenRouter differ from their rows in ${many(count, most, "point")}.`, next: { label: "Look", href: "/admin/runs#drift" } }),
   workspaces_unread: ({ count }, most) => ({ tone: "warn", word: "not read", text: `OpenRouter did not list the keys of ${many(count, most, "workspace")}. Their figures are old.`, next: { label: "Look", href: "/admin/workspaces" } }),
+  admin_addresses_reused: ({ count }, most) => ({ tone: "bad", word: "address reused", text: `Another Google account has signed in under ${many(count, most, "administrator")}’s address in the last 30 days. It did not become an administrator.`, next: { label: "See the members", href: "/admin/members" } }),
   all_keys_disabled: () => ({ tone: "warn", word: "keys off", text: "Every key is disabled, and no new ones are made.", next: { label: "Look", href: "/admin/switches" } }),
   minting_stopped: () => ({ tone: "warn", word: "minting off", text: "No new keys are made.", next: { label: "Look", href: "/admin/switches" } }),
   upstream_terms_unconfirmed: () => ({ tone: "warn", word: "terms", text: "Nobody has confirmed OpenRouter’s terms yet. Claims are closed until then.", next: { label: "Look", href: "/admin/switches" } }),

@@ -1,6 +1,6 @@
 // What the audit says, in words. The functions are pure.
 
-import { usd } from "../words.js";
+import { accountName, usd } from "../words.js";
 import { holdWord } from "./key-words.js";
 import { jobName } from "./run-words.js";
 
@@ -37,6 +37,8 @@ export const ACTIONS = {
   member_created: "joined",
   signed_in: "signed in",
   login_passed_on: "signed in under a login that somebody else had",
+  admin_pinned: "became an administrator under a Google address",
+  admin_refused: "signed in under an administrator’s address",
   sessions_ended: "ended sessions",
   terms_accepted: "accepted the terms",
   member_suspended: "suspended a member",
@@ -89,7 +91,7 @@ export const ACTIONS = {
 export const actionWords = (action) => ACTIONS[action] ?? action.replaceAll("_", " ");
 
 /** Who acted, in words: a login, or the name of a job. @param {AuditEntry} entry */
-export const actorWords = ({ actor, actor_login: login }) => (login === null ? (actor.startsWith("mem_") ? "a member who left" : jobName(actor)) : `@${login}`);
+export const actorWords = ({ actor, actor_login: login }) => (login === null ? (actor.startsWith("mem_") ? "a member who left" : jobName(actor)) : accountName(login));
 
 /** What was before and after: "open → stopped", "$5.00 → $8.00". @param {AuditEntry} entry */
 export function changeWords({ action, before, after, before_usd: from, after_usd: to }) {

@@ -3,6 +3,7 @@
 import { html, nothing } from "../html.js";
 import { queryOf } from "./address.js";
 import { ACTIONS, actionWords, actorWords, changeWords } from "./audit-words.js";
+import { accountName } from "../words.js";
 import { openList } from "./list.js";
 import { age, cell, rowHead } from "./parts.js";
 
@@ -47,7 +48,7 @@ export const row = (entry) => html`
 
 /** @param {AuditEntry} entry */
 function about({ member, login, key, key_name: name, target }) {
-  if (member !== null) return html`<a data-opens href=${key === null ? `/admin/members/${member}` : `/admin/members/${member}#${key}`}>${key === null ? nothing : html`${name ?? "key"} of `}<span translate="no">${login === null ? "a member who left" : `@${login}`}</span></a>`;
+  if (member !== null) return html`<a data-opens href=${key === null ? `/admin/members/${member}` : `/admin/members/${member}#${key}`}>${key === null ? nothing : html`${name ?? "key"} of `}<span translate="no">${login === null ? "a member who left" : accountName(login)}</span></a>`;
   if (target.startsWith("run_")) return html`<a data-opens href=${`/admin/runs/${target}`}>the run</a>`;
   return html`<a data-opens href=${`/admin/audit?target=${encodeURIComponent(target)}`}><span class="figure" translate="no">${target}</span></a>`;
 }

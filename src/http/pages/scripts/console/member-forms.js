@@ -1,7 +1,7 @@
 // What an administrator can do about one member, with what each asks before.
 
 import { html } from "../html.js";
-import { usd } from "../words.js";
+import { accountName, usd } from "../words.js";
 import { perform, tell } from "./change.js";
 import { openForm } from "./form.js";
 
@@ -18,7 +18,7 @@ const later = (left) => (left > 0 ? ` ${left} more keys follow with the next swe
  */
 export function memberForms({ member, keys }, plans, look) {
   const path = `/api/v1/admin/members/${member.id}`;
-  const who = member.login === null ? "this member" : `@${member.login}`;
+  const who = member.login === null ? "this member" : accountName(member.login);
   const live = keys.filter(({ ended_at: ended, state }) => ended === null && !["expired", "revoked", "void"].includes(state)).length;
   const keysWords = live === 0 ? "They have no key at present." : `${live === 1 ? "Their key ends" : `Their ${live} keys end`} for good, at once. Reinstating them does not bring ${live === 1 ? "it" : "them"} back.`;
   /** @param {"suspended" | "banned"} status @param {string} verb @param {string} more */

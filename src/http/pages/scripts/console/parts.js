@@ -4,6 +4,7 @@ import { html, nothing } from "../html.js";
 import { now } from "../api.js";
 import { clockUtc, dateUtc, lostWords, relative, sentence, span } from "../words.js";
 import { requestId } from "../parts.js";
+import { signInButtons } from "../sign-in-view.js";
 
 /** @import { Outcome } from "../api.js" */
 /** @import { Tone } from "../state-words.js" */
@@ -76,7 +77,7 @@ export const signedOutView = () => html`
   <section class="notice is-warn">
     <h2>You are signed out.</h2>
     <p>Sign in as an administrator, then open this page again. Nothing was changed.</p>
-    <p><a href="/auth/github?next=keys">Continue with GitHub</a></p>
+    ${signInButtons("keys")}
   </section>
 `;
 

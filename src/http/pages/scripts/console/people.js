@@ -2,7 +2,7 @@
 // claims are by approval.
 
 import { html } from "../html.js";
-import { counted } from "../words.js";
+import { accountName, counted } from "../words.js";
 import { queryOf } from "./address.js";
 import { perform } from "./change.js";
 import { openForm } from "./form.js";
@@ -28,7 +28,7 @@ const PROVIDER = { name: "provider", label: "Provider", options: [["github", "Gi
 const numbers = (text) => [...new Set(text.split(/[\s,;]+/).filter((word) => word !== ""))];
 
 /** @param {{ member: string | null, login: string | null, subject: string }} person */
-const person = ({ member, login, subject }) => (member === null ? html`<span class="figure" translate="no">${subject}</span>` : html`<a href=${`/admin/members/${member}`} translate="no">${login === null ? "left" : `@${login}`}</a> <span class="figure is-aside" translate="no">${subject}</span>`);
+const person = ({ member, login, subject }) => (member === null ? html`<span class="figure" translate="no">${subject}</span>` : html`<a href=${`/admin/members/${member}`} translate="no">${login === null ? "left" : accountName(login)}</a> <span class="figure is-aside" translate="no">${subject}</span>`);
 
 /** @param {HTMLElement} host */
 async function openBlocks(host) {

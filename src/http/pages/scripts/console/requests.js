@@ -2,7 +2,7 @@
 
 import { html, nothing } from "../html.js";
 import { now } from "../api.js";
-import { counted } from "../words.js";
+import { accountName, counted } from "../words.js";
 import { queryOf } from "./address.js";
 import { openForm } from "./form.js";
 import { openList } from "./list.js";
@@ -33,7 +33,7 @@ async function open(host) {
 /** @param {AskedRequest} request @param {() => Promise<void>} again */
 const row = (request, again) => html`
   <tr>
-    ${rowHead("Who", html`<a href=${`/admin/members/${request.member.id}`} translate="no">${request.member.login === null ? "left" : `@${request.member.login}`}</a>`)} ${cell("Wants", request.kind === "claim" ? "to claim" : "an exception from a rule")} ${cell("Asked", age(request.created_at))}
+    ${rowHead("Who", html`<a href=${`/admin/members/${request.member.id}`} translate="no">${request.member.login === null ? "left" : accountName(request.member.login)}</a>`)} ${cell("Wants", request.kind === "claim" ? "to claim" : "an exception from a rule")} ${cell("Asked", age(request.created_at))}
     ${cell("They wrote", request.note ?? html`<span class="is-aside">nothing</span>`)} ${cell("Account", accountWords(request))}
     ${cell("Decision", request.state === "open" ? html`<div class="row-actions"><button class="button" type="button" data-opens @click=${() => decide(request, "approved", again)}>Approve…</button><button class="button" type="button" @click=${() => decide(request, "declined", again)}>Decline…</button></div>` : html`${chip(request.state, request.state === "approved" ? "good" : "plain")} ${request.answer ?? ""}`)}
   </tr>
@@ -49,7 +49,7 @@ function accountWords({ member }) {
 /** @param {AskedRequest} request @param {"approved" | "declined"} state @param {() => Promise<void>} again */
 function decide(request, state, again) {
   const verb = state === "approved" ? "Approve" : "Decline";
-  const who = request.member.login === null ? "the member" : `@${request.member.login}`;
+  const who = request.member.login === null ? "the member" : accountName(request.member.login);
   openForm({
     title: `${verb} the request of ${who}`,
     text: [request.note === null ? "They wrote nothing." : html`They wrote: “${request.note}”`, "A request is decided once."],
