@@ -1,4 +1,4 @@
-// The workspaces of the account: in which of them keys may be made. Each has one button that says and changes its state.
+// The workspaces of the account: in which of them keys may be made. Each says its state in a word, and has one button that changes it.
 
 import { html, nothing, render } from "../html.js";
 import { call } from "../api.js";
@@ -66,7 +66,7 @@ function row(one, is, look) {
       ${cell("State", one.enabled ? chip("enabled", "good") : chip("not enabled"))}
       ${cell("Live keys", one.live_keys === null ? html`<span class="is-aside">–</span>` : upTo(one.live_keys, is.counted_up_to), "figure")}
       ${cell("At OpenRouter", one.unread_since !== null ? chip("keys not read", "warn") : one.at_openrouter === null ? "not known now" : one.at_openrouter ? "there" : chip("gone", "bad"))}
-      ${cell("Actions", html`<button class="button" type="button" data-opens aria-pressed=${one.enabled ? "true" : "false"} aria-label=${one.enabled ? `${one.name} is enabled: make no new keys in it` : `${one.name} is not enabled: let keys be made in it`} @click=${one.enabled ? disable : enable}>${one.enabled ? "Enabled: turn off" : "Off: enable"}</button>`)}
+      ${cell("Actions", html`<button class="button" type="button" data-opens @click=${one.enabled ? disable : enable}>${one.enabled ? "Disable" : "Enable"}<span class="spoken"> ${one.name}</span></button>`)}
     </tr>
   `;
 }
