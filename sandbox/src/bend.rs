@@ -15,7 +15,11 @@ pub(crate) fn bend(kind: &FaultKind, answer: Response) -> Response {
         return answer;
     }
     match kind {
-        FaultKind::KeyMissing => remove(&mut value, "key"),
+        FaultKind::KeyMissing => {
+            remove(&mut value, "key");
+            remove(&mut value, "apiKey");
+        }
+        FaultKind::KeyNamed { name } => rename(&mut value, "apiKey", name),
         FaultKind::OddTimestamps => odd_timestamps(&mut value),
         FaultKind::ExtraMembers => {
             add_extra(&mut value);
@@ -87,6 +91,14 @@ fn set(data: &mut Members, name: &str, value: Value) {
 fn remove(value: &mut Value, name: &str) {
     if let Some(members) = value.as_object_mut() {
         members.remove(name);
+    }
+}
+
+fn rename(value: &mut Value, from: &str, to: &str) {
+    if let Some(members) = value.as_object_mut()
+        && let Some(member) = members.remove(from)
+    {
+        members.insert(to.to_owned(), member);
     }
 }
 

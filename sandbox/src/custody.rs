@@ -3,7 +3,7 @@
 
 use crate::{
     Sandbox,
-    generator::{GOOGLE_TOKEN_MARK, TOKEN_MARK},
+    generator::{DAYDREAM_KEY_MARK, DAYDREAM_TOKEN_MARK, GOOGLE_TOKEN_MARK, TOKEN_MARK},
     ledger::{Violation, ViolationKind},
     message::Request,
     operation::{Host, Operation},
@@ -49,17 +49,30 @@ pub(crate) fn inspect(
     }
 }
 
-/// Notes a member or parameter that OpenRouter's documentation does not have.
+/// Notes a member or parameter that the host's documentation does not have.
 pub(crate) fn unknown_field(sandbox: &mut Sandbox, request: &Request, name: &str, now: i64) {
     let detail = format!("request member or parameter {name}");
     note(
         sandbox,
         ViolationKind::UnknownField,
-        Host::Openrouter,
+        Host::of(request.path()).map_or(Host::Openrouter, |(host, _)| host),
         request,
         detail,
         now,
     );
+}
+
+/// Notes what an operation itself has found.
+pub(crate) fn violation(
+    sandbox: &mut Sandbox,
+    kind: ViolationKind,
+    request: &Request,
+    detail: String,
+    now: i64,
+) {
+    if let Some((host, _)) = Host::of(request.path()) {
+        note(sandbox, kind, host, request, detail, now);
+    }
 }
 
 fn note(
@@ -95,12 +108,11 @@ fn foreign(
             seen.push_str(&decoded_basic(request).unwrap_or_default());
         }
     }
-    // A person's browser visits the authorize page and may send loopback cookies. No other caller sends any.
+    // A person's browser visits the pages and may send loopback cookies. No other caller sends any.
     let cookies = request
         .header("cookie")
         .is_some_and(|value| !value.is_empty());
-    let page = [Operation::GithubAuthorize, Operation::GoogleAuthorize];
-    let cookie = cookies && !operation.is_some_and(|operation| page.contains(&operation));
+    let cookie = cookies && !operation.is_some_and(Operation::is_page);
     let held = secrets_in(sandbox, &seen)
         .filter(|secret| !secret.belongs_to(host))
         .map(|secret| secret.to_string());
@@ -126,6 +138,8 @@ enum Secret {
     GithubToken,
     GoogleClient,
     GoogleToken,
+    DaydreamToken,
+    DaydreamKey,
 }
 
 impl Secret {
@@ -137,6 +151,7 @@ impl Secret {
             Self::GoogleClient => host == Host::GoogleToken,
             // Sign-in needs the ID token only, so an access token belongs nowhere.
             Self::GoogleToken => false,
+            Self::DaydreamToken | Self::DaydreamKey => host == Host::DaydreamApi,
         }
     }
 }
@@ -149,6 +164,8 @@ impl std::fmt::Display for Secret {
             Self::GithubToken => "a GitHub token",
             Self::GoogleClient => "the Google client secret",
             Self::GoogleToken => "a Google token",
+            Self::DaydreamToken => "a token of Daydream's",
+            Self::DaydreamKey => "a key of Daydream's",
         })
     }
 }
@@ -167,6 +184,8 @@ fn secrets_in(sandbox: &Sandbox, text: &str) -> impl Iterator<Item = Secret> {
         (token, Secret::GithubToken),
         (google_client, Secret::GoogleClient),
         (google_token, Secret::GoogleToken),
+        (text.contains(DAYDREAM_TOKEN_MARK), Secret::DaydreamToken),
+        (text.contains(DAYDREAM_KEY_MARK), Secret::DaydreamKey),
     ]
     .into_iter()
     .filter_map(|(found, secret)| found.then_some(secret))

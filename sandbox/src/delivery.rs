@@ -2,7 +2,7 @@
 //! calls.
 
 use crate::{
-    Sandbox, bend,
+    Sandbox, bend, daydream,
     faults::FaultKind,
     github, google,
     ledger::Outcome,
@@ -239,6 +239,7 @@ const fn outcome_of(delivery: &Delivery) -> Outcome {
 fn failure(operation: Operation, status: u16) -> Response {
     match operation.host() {
         Host::Openrouter => openrouter::error(status, openrouter::usual_text(status)),
+        Host::OpenrouterSite | Host::Daydream | Host::DaydreamApi => daydream::error(status),
         Host::Github | Host::GithubApi => github::api_error(status, github::usual_text(status)),
         Host::Google | Host::GoogleToken | Host::GoogleCerts => {
             google::oauth_error(status, google::usual_error(status), "The sandbox says no.")
@@ -254,6 +255,7 @@ fn rate_limited(
 ) -> Response {
     let answer = match operation.host() {
         Host::Openrouter => openrouter::rate_limited(),
+        Host::OpenrouterSite | Host::Daydream | Host::DaydreamApi => daydream::error(429),
         Host::Github | Host::GithubApi => github::rate_limited(retry_after, now),
         Host::Google | Host::GoogleToken | Host::GoogleCerts => {
             google::oauth_error(429, "rate_limit_exceeded", "Too many requests.")

@@ -84,6 +84,7 @@ fault_kinds! {
     EchoWorkspaceWrong "echo_workspace_wrong",
     HashMissing "hash_missing",
     KeyMissing "key_missing",
+    KeyNamed "key_named" { name: String },
     Duplicate "duplicate",
     ExtraMembers "extra_members",
     OddTimestamps "odd_timestamps",
@@ -97,7 +98,13 @@ impl FaultKind {
             Self::Duplicate => {
                 [Operation::KeysCreate, Operation::GuardrailsAssign].contains(&operation)
             }
-            Self::KeyMissing => operation == Operation::KeysCreate,
+            Self::KeyMissing => [
+                Operation::KeysCreate,
+                Operation::OpenrouterExchange,
+                Operation::DaydreamKey,
+            ]
+            .contains(&operation),
+            Self::KeyNamed { .. } => operation == Operation::DaydreamKey,
             Self::OffsetIgnored => operation.is_list(),
             _ if self.name().starts_with("echo_") || *self == Self::HashMissing => {
                 operation.as_str().starts_with("openrouter.keys.")

@@ -10,6 +10,11 @@ pub const TOKEN_MARK: &str = "gho_sandbox";
 
 /// Every access token of Google begins with this.
 pub const GOOGLE_TOKEN_MARK: &str = "ya29.sandbox";
+/// Every token of Daydream's has this, after what is the same in every JWT without a signature.
+pub const DAYDREAM_TOKEN_MARK: &str = "eyJhbGciOiJub25lIn0.c2FuZGJveA";
+
+/// Every key of Daydream's begins with this.
+pub const DAYDREAM_KEY_MARK: &str = "sk_sandbox_daydream_";
 
 #[derive(Clone, Debug)]
 pub struct Generator {
@@ -45,6 +50,15 @@ impl Generator {
     /// An authorization code of twenty hex digits, as GitHub's are.
     pub fn code(&mut self) -> String {
         self.hex().get(..20).unwrap_or_default().to_owned()
+    }
+
+    /// A token of Daydream's, in the form of a JWT.
+    pub fn daydream_token(&mut self) -> String {
+        format!("{DAYDREAM_TOKEN_MARK}{}.", self.hex())
+    }
+
+    pub fn daydream_key(&mut self) -> String {
+        format!("{DAYDREAM_KEY_MARK}{}", self.hex())
     }
 
     pub fn request_id(&mut self) -> String {

@@ -17,6 +17,10 @@ pub struct Ledger {
     pub google_tokens: Vec<GoogleToken>,
     /// The `prompt` of each approved authorization.
     pub github_prompts: Vec<Option<String>>,
+    /// The keys that billing providers made for people's own accounts.
+    pub linked_keys: Vec<LinkedKey>,
+    /// Every code and token with which a billing provider has sent a browser back.
+    pub sign_in_values: Vec<String>,
     /// The index of each key in `keys` by its hash, so that look-ups stay fast at 100,000 keys.
     #[serde(skip)]
     positions: BTreeMap<String, usize>,
@@ -247,6 +251,15 @@ pub enum ViolationKind {
     UnknownRoute,
 }
 
+/// A key of somebody's own account at a billing provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct LinkedKey {
+    pub provider: &'static str,
+    pub secret: String,
+    pub name: String,
+    pub made_at_ms: i64,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct GithubToken {
     pub access_token: String,
@@ -305,6 +318,17 @@ impl Ledger {
         self.secrets_minted.push(key.secret.clone());
         self.positions.insert(key.hash.clone(), self.keys.len());
         self.keys.push(key);
+    }
+
+    /// Answers whether a billing provider made this secret for somebody's own account.
+    #[must_use]
+    pub fn is_linked(&self, secret: &str) -> bool {
+        self.linked_keys.iter().any(|key| key.secret == secret)
+    }
+
+    pub(crate) fn add_linked(&mut self, key: LinkedKey) {
+        self.secrets_minted.push(key.secret.clone());
+        self.linked_keys.push(key);
     }
 
     /// Opens the record of a call. Returns its number.

@@ -1,4 +1,4 @@
-//! GitHub, Google and OpenRouter as keycap sees them: one pure `handle(request, now) → delivery`, with a ledger of what really
+//! GitHub, Google, OpenRouter and Daydream as keycap sees them: one pure `handle(request, now) → delivery`, with a ledger of what really
 //! happened, faults on demand, answers that can be held, and effects that happen late. There are no sockets, no system
 //! clock and no randomness: two sandboxes with the same seed and the same history are equal. `main.rs` serves it on
 //! loopback.
@@ -14,6 +14,7 @@ mod bend;
 mod clock;
 mod control;
 mod custody;
+mod daydream;
 mod delivery;
 mod faults;
 mod generator;
@@ -25,6 +26,7 @@ mod money;
 mod openrouter;
 mod operation;
 mod settings;
+mod sign_in_page;
 mod spending;
 mod usage;
 
@@ -36,8 +38,8 @@ pub use google::{
     GOOGLE_PERSONAS, GoogleBehaviour, GooglePersona, GoogleTokens, TokenLie, google_persona,
 };
 pub use ledger::{
-    Assignment, Call, GithubToken, GoogleToken, Ledger, Outcome, Unshown, UpstreamKey, Usage,
-    Violation, ViolationKind,
+    Assignment, Call, GithubToken, GoogleToken, Ledger, LinkedKey, Outcome, Unshown, UpstreamKey,
+    Usage, Violation, ViolationKind,
 };
 pub use message::{Delivery, Request, Response};
 pub use money::Usd;
@@ -65,6 +67,7 @@ pub struct Sandbox {
     github: github::State,
     google: google::State,
     openrouter: openrouter::State,
+    linking: daydream::Linking,
     metering: Metering,
     uses: usage::Uses,
     reports: Reports,
@@ -88,6 +91,7 @@ impl Sandbox {
             waiting: Waiting::default(),
             github: github::State::default(),
             google: google::State::default(),
+            linking: daydream::Linking::default(),
             metering: Metering::default(),
             uses: usage::Uses::default(),
             reports: Reports::default(),
@@ -196,6 +200,8 @@ impl Sandbox {
                 google::perform(self, operation, request, now)
             }
             Host::Openrouter => openrouter::perform(self, operation, request, now),
+            Host::OpenrouterSite => openrouter::oauth::authorize(self, request, now),
+            Host::Daydream | Host::DaydreamApi => daydream::perform(self, operation, request, now),
         }
     }
 }
@@ -214,7 +220,8 @@ fn without_operation(request: &Request) -> Response {
         Some((Host::GoogleToken | Host::GoogleCerts, _)) => {
             google::oauth_error(404, "invalid_request", "Not Found")
         }
-        Some((Host::Github | Host::Google, _)) | None => {
+        Some((Host::DaydreamApi, _)) => daydream::error(404),
+        Some((Host::Github | Host::Google | Host::OpenrouterSite | Host::Daydream, _)) | None => {
             Response::text(404, "Nothing is played at this path.\n")
         }
     }

@@ -17,6 +17,12 @@ pub enum Host {
     GoogleCerts,
     /// openrouter.ai, under `/openrouter/api/v1`.
     Openrouter,
+    /// The pages of openrouter.ai, under `/openrouter`.
+    OpenrouterSite,
+    /// app.daydream.live, under `/daydream`.
+    Daydream,
+    /// api.daydream.live, under `/daydream-api`.
+    DaydreamApi,
 }
 
 impl Host {
@@ -30,6 +36,9 @@ impl Host {
             (Self::GoogleCerts, "/google-apis/"),
             (Self::Google, "/google/"),
             (Self::Openrouter, "/openrouter/api/v1/"),
+            (Self::OpenrouterSite, "/openrouter/"),
+            (Self::DaydreamApi, "/daydream-api/"),
+            (Self::Daydream, "/daydream/"),
         ];
         prefixes
             .into_iter()
@@ -44,7 +53,9 @@ impl Host {
             Self::Google => "accounts.google.com",
             Self::GoogleToken => "oauth2.googleapis.com",
             Self::GoogleCerts => "www.googleapis.com",
-            Self::Openrouter => "openrouter.ai",
+            Self::Openrouter | Self::OpenrouterSite => "openrouter.ai",
+            Self::Daydream => "app.daydream.live",
+            Self::DaydreamApi => "api.daydream.live",
         }
     }
 }
@@ -110,9 +121,26 @@ operations! {
     GuardrailsAssigned "openrouter.guardrails.assigned" Openrouter,
     GuardrailsAssign "openrouter.guardrails.assign" Openrouter,
     GuardrailsUnassign "openrouter.guardrails.unassign" Openrouter,
+    OpenrouterAuthorize "openrouter.authorize" OpenrouterSite,
+    OpenrouterExchange "openrouter.exchange" Openrouter,
+    DaydreamSignIn "daydream.sign_in" Daydream,
+    DaydreamKey "daydream.key" DaydreamApi,
+    DaydreamProfile "daydream.profile" DaydreamApi,
 }
 
 impl Operation {
+    /// Answers whether a person's browser makes the request.
+    #[must_use]
+    pub const fn is_page(self) -> bool {
+        matches!(
+            self,
+            Self::GithubAuthorize
+                | Self::GoogleAuthorize
+                | Self::OpenrouterAuthorize
+                | Self::DaydreamSignIn
+        )
+    }
+
     /// The operation that a request calls. OpenRouter accepts a trailing slash, and GitHub answers 404 to it.
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
@@ -139,6 +167,10 @@ impl Operation {
             (Host::GoogleToken, "POST", ["token"]) => Some(Self::GoogleToken),
             (Host::GoogleCerts, "GET", ["oauth2", "v3", "certs"]) => Some(Self::GoogleCerts),
             (Host::Openrouter, method, segments) => Self::of_openrouter(method, segments),
+            (Host::OpenrouterSite, "GET" | "POST", ["auth"]) => Some(Self::OpenrouterAuthorize),
+            (Host::Daydream, "GET" | "POST", ["sign-in", "local"]) => Some(Self::DaydreamSignIn),
+            (Host::DaydreamApi, "POST", ["v1", "api-key"]) => Some(Self::DaydreamKey),
+            (Host::DaydreamApi, "GET", ["users", "profile"]) => Some(Self::DaydreamProfile),
             _ => None,
         }
     }
@@ -156,6 +188,7 @@ impl Operation {
             ("GET", ["workspaces", _]) => Some(Self::WorkspacesGet),
             ("PATCH", ["workspaces", _]) => Some(Self::WorkspacesUpdate),
             ("DELETE", ["workspaces", _]) => Some(Self::WorkspacesDelete),
+            ("POST", ["auth", "keys"]) => Some(Self::OpenrouterExchange),
             ("GET", ["credits"]) => Some(Self::CreditsGet),
             ("GET", ["activity"]) => Some(Self::ActivityGet),
             ("GET", ["analytics", "meta"]) => Some(Self::AnalyticsMeta),

@@ -14,6 +14,8 @@ pub struct Settings {
     pub github_client_secret: String,
     /// The callback that is registered with GitHub. Loopback callbacks match on any port.
     pub github_callback_url: String,
+    /// The callback that Daydream has on its list. Loopback callbacks match on any port.
+    pub daydream_callback_url: String,
     /// Calls per hour for each account, and for each app with Basic credentials. GitHub's own number is 5,000.
     pub github_hourly_limit: u32,
     pub google_client_id: String,
@@ -34,6 +36,8 @@ impl Default for Settings {
             github_client_id: GITHUB_CLIENT_ID.to_owned(),
             github_client_secret: GITHUB_CLIENT_SECRET.to_owned(),
             github_callback_url: "http://localhost:8787/auth/github/callback".to_owned(),
+            daydream_callback_url: "http://localhost:8787/auth/providers/daydream/callback"
+                .to_owned(),
             github_hourly_limit: 5_000,
             google_client_id: GOOGLE_CLIENT_ID.to_owned(),
             google_client_secret: GOOGLE_CLIENT_SECRET.to_owned(),

@@ -81,7 +81,12 @@ fn each_fault_has_its_effect_on_the_ledger_and_its_answer_to_the_caller() {
     let tested: BTreeSet<&str> = EFFECTS.iter().map(|(name, ..)| *name).collect();
     assert_eq!(
         tested,
-        FaultKind::NAMES.iter().copied().collect(),
+        // This kind is about another operation than a create; `sign_ins.rs` plays it.
+        FaultKind::NAMES
+            .iter()
+            .copied()
+            .filter(|name| *name != "key_named")
+            .collect(),
         "every kind is in the table"
     );
     for &(name, keys, face) in EFFECTS {

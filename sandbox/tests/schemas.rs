@@ -299,6 +299,8 @@ fn every_operation_answers_within_the_schemas() {
         .iter()
         .copied()
         .filter(|operation| operation.as_str().starts_with("openrouter."))
+        // They are no operations of the management key; `sign_ins.rs` plays them.
+        .filter(|operation| !operation.is_page() && *operation != Operation::OpenrouterExchange)
         .collect();
     assert_eq!(covered, played);
     for exchange in exchanges {

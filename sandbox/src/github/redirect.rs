@@ -11,7 +11,7 @@ struct Address<'a> {
 
 /// Answers whether GitHub accepts an address: the host (or a subdomain of it) and the port must match, and the path
 /// must be equal or below. A loopback host matches on any port.
-pub(super) fn is_allowed(registered: &str, asked: &str) -> bool {
+pub(crate) fn is_allowed(registered: &str, asked: &str) -> bool {
     let (Some(registered), Some(asked)) = (parse(registered), parse(asked)) else {
         return false;
     };

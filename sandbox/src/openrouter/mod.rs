@@ -8,6 +8,7 @@ mod key_request;
 mod key_view;
 mod keys;
 mod members;
+pub(crate) mod oauth;
 mod workspaces;
 
 pub(crate) use guardrails::allows;
@@ -32,6 +33,9 @@ pub(crate) fn perform(
     request: &Request,
     now: i64,
 ) -> Response {
+    if operation == Operation::OpenrouterExchange {
+        return oauth::exchange(sandbox, request, now).unwrap_or_else(|refusal| refusal);
+    }
     if let Err(refusal) = admit(sandbox, operation, request, now) {
         return refusal;
     }
@@ -60,7 +64,12 @@ pub(crate) fn perform(
         Operation::GuardrailsAssigned => guardrails::assigned(sandbox, request, now),
         Operation::GuardrailsAssign => guardrails::assign(sandbox, request, now),
         Operation::GuardrailsUnassign => guardrails::unassign(sandbox, request, now),
-        Operation::GithubAuthorize
+        Operation::OpenrouterAuthorize
+        | Operation::OpenrouterExchange
+        | Operation::DaydreamSignIn
+        | Operation::DaydreamKey
+        | Operation::DaydreamProfile
+        | Operation::GithubAuthorize
         | Operation::GithubToken
         | Operation::GithubUser
         | Operation::GithubRevoke
