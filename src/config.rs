@@ -235,6 +235,9 @@ mod tests {
             ("TRUSTED_ORIGINS", "https://*.workers.example"),
             ("RELAY_ORIGIN", "https://keys.example.org/path"),
             ("RELAY_SECRET", "a-short-secret"),
+            ("OPENROUTER_AUTH_URL", "https://openrouter.example/auth?a=b"),
+            ("DAYDREAM_AUTH_URL", "http://daydream.example/sign-in"),
+            ("DAYDREAM_API_BASE", "ftp://daydream.example"),
         ];
         let problems = with(&bad).err().unwrap();
         for (setting, value) in bad {

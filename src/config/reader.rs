@@ -295,6 +295,12 @@ impl SettingsReader<'_> {
         let google_auth = self.base("GOOGLE_AUTH_URL", GOOGLE_AUTH);
         let google_token = self.base("GOOGLE_TOKEN_URL", GOOGLE_TOKEN);
         let google_keys = self.base("GOOGLE_JWKS_URL", GOOGLE_KEYS);
+        let openrouter_auth = self.base("OPENROUTER_AUTH_URL", "https://openrouter.ai/auth");
+        let daydream_auth = self.base(
+            "DAYDREAM_AUTH_URL",
+            "https://app.daydream.live/sign-in/local",
+        );
+        let daydream_api = self.base("DAYDREAM_API_BASE", "https://api.daydream.live");
         Some(Upstreams {
             openrouter_api: openrouter_api?,
             github: github?,
@@ -302,6 +308,9 @@ impl SettingsReader<'_> {
             google_auth: google_auth?,
             google_token: google_token?,
             google_keys: google_keys?,
+            openrouter_auth: openrouter_auth?,
+            daydream_auth: daydream_auth?,
+            daydream_api: daydream_api?,
         })
     }
 

@@ -23,6 +23,8 @@ pub enum Purpose {
     RelayTicket,
     /// Seals the place where a page of a member's export or history begins.
     PageCursor,
+    /// Seals what a billing provider sent back until its owner redeems it, and makes the code that they type.
+    Handoff,
 }
 
 impl Purpose {
@@ -34,6 +36,7 @@ impl Purpose {
             Self::LeftMember => b"keycap left member v1",
             Self::RelayTicket => b"keycap relay ticket v1",
             Self::PageCursor => b"keycap page cursor v1",
+            Self::Handoff => b"keycap hand-off v1",
         }
     }
 }
@@ -50,6 +53,7 @@ pub struct Keyring {
     left_member: Vec<Key>,
     relay_ticket: Vec<Key>,
     page_cursor: Vec<Key>,
+    handoff: Vec<Key>,
 }
 
 impl Keyring {
@@ -63,6 +67,7 @@ impl Keyring {
             left_member: keys(Purpose::LeftMember),
             page_cursor: keys(Purpose::PageCursor),
             relay_ticket: Vec::new(),
+            handoff: keys(Purpose::Handoff),
         }
     }
 
@@ -90,6 +95,7 @@ impl Keyring {
             Purpose::LeftMember => &self.left_member,
             Purpose::RelayTicket => &self.relay_ticket,
             Purpose::PageCursor => &self.page_cursor,
+            Purpose::Handoff => &self.handoff,
         }
     }
 
@@ -125,6 +131,7 @@ mod tests {
             Purpose::LeftMember,
             Purpose::RelayTicket,
             Purpose::PageCursor,
+            Purpose::Handoff,
         ];
         let mut all: Vec<[u8; 32]> = purposes
             .iter()
@@ -133,6 +140,6 @@ mod tests {
             .collect();
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 12);
+        assert_eq!(all.len(), 14);
     }
 }

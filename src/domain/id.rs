@@ -33,6 +33,10 @@ pub enum IdKind {
     Workspace,
     /// The binding of an admin's e-mail address to one account.
     AdminPin,
+    /// A sign-in at a billing provider that ends in a key.
+    Handoff,
+    /// A key that a billing provider made for a member.
+    ProviderKey,
 }
 
 impl IdKind {
@@ -53,6 +57,8 @@ impl IdKind {
             Self::Project => "prj",
             Self::Workspace => "wsp",
             Self::AdminPin => "pin",
+            Self::Handoff => "hnd",
+            Self::ProviderKey => "pky",
         }
     }
 }

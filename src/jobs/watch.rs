@@ -94,7 +94,7 @@ pub async fn end(app: &App, watch: &Watch) -> Result<(), DbError> {
         return Ok(());
     }
     let text = serde_json::to_string(&mark).map_err(|_| DbError::Broken)?;
-    if app.kv.put(&watch.name, text).await.is_err() {
+    if app.kv.put(&watch.name, text, None).await.is_err() {
         app.note("warn", "kv_silent", json!({}));
     }
     Ok(())

@@ -36,11 +36,12 @@ impl Random for SystemRandom {
     }
 }
 
-/// Workers KV, as the binding gives it. Only two of its methods are called.
+/// Workers KV, as the binding gives it. Only three of its methods are called.
 pub struct Handoffs {
     store: JsValue,
     get: Function,
     put: Function,
+    delete: Function,
 }
 
 impl Handoffs {
@@ -50,6 +51,7 @@ impl Handoffs {
         Ok(Self {
             get: method("get")?,
             put: method("put")?,
+            delete: method("delete")?,
             store,
         })
     }
@@ -59,8 +61,18 @@ impl Handoffs {
         Ok(JsFuture::from(Promise::from(promise)).await?.as_string())
     }
 
-    async fn written(&self, name: &str, value: &str) -> Result<(), JsValue> {
-        let promise = self.put.call2(&self.store, &name.into(), &value.into())?;
+    async fn written(&self, name: &str, value: &str, ttl: Option<i64>) -> Result<(), JsValue> {
+        let options = Object::new();
+        if let Some(secs) = ttl.and_then(|secs| u32::try_from(secs).ok()) {
+            Reflect::set(&options, &"expirationTtl".into(), &secs.into())?;
+        }
+        let put = &self.put;
+        let promise = put.call3(&self.store, &name.into(), &value.into(), &options)?;
+        JsFuture::from(Promise::from(promise)).await.map(|_| ())
+    }
+
+    async fn deleted(&self, name: &str) -> Result<(), JsValue> {
+        let promise = self.delete.call1(&self.store, &name.into())?;
         JsFuture::from(Promise::from(promise)).await.map(|_| ())
     }
 }
@@ -74,8 +86,16 @@ impl KeyValue for Handoffs {
         &'a self,
         name: &'a str,
         value: String,
+        ttl_secs: Option<i64>,
     ) -> LocalFuture<'a, Result<(), KvUnavailable>> {
-        Box::pin(async move { self.written(name, &value).await.map_err(|_| KvUnavailable) })
+        Box::pin(async move {
+            let written = self.written(name, &value, ttl_secs).await;
+            written.map_err(|_| KvUnavailable)
+        })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<(), KvUnavailable>> {
+        Box::pin(async move { self.deleted(name).await.map_err(|_| KvUnavailable) })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::stray::MarkedRow;
 use crate::domain::money::NanoUsd;
+use crate::domain::people::handoff::HandoffState;
 use crate::domain::people::history;
 use crate::domain::people::identity::{Provider, Status};
 use crate::domain::people::notice;
@@ -180,6 +181,7 @@ words!(
     GenerationState,
     Status,
     Provider,
+    HandoffState,
     history::HistoryActor,
     history::HistoryEvent,
     notice::NoticeKind,

@@ -127,9 +127,16 @@ pub struct KvUnavailable;
 /// A key-value store. Its values may be late, lost or seen twice, and a read may return an older value.
 pub trait KeyValue {
     fn get<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<String>, KvUnavailable>>;
+    /// Writes a value, which ends by itself after `ttl_secs` seconds, or never. A life below [`KV_TTL_SECS`] is refused.
     fn put<'a>(
         &'a self,
         name: &'a str,
         value: String,
+        ttl_secs: Option<i64>,
     ) -> LocalFuture<'a, Result<(), KvUnavailable>>;
+    /// Deletes a value. A read may still return it for a minute or longer.
+    fn delete<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<(), KvUnavailable>>;
 }
+
+/// The shortest life in seconds that Workers KV gives a value.
+pub const KV_TTL_SECS: i64 = 60;

@@ -18,6 +18,12 @@ pub struct Upstreams {
     pub google_token: Url,
     /// `GOOGLE_JWKS_URL`: the whole address of the keys that sign ID tokens.
     pub google_keys: Url,
+    /// `OPENROUTER_AUTH_URL`: the page where a person lets OpenRouter make a key for their own account.
+    pub openrouter_auth: Url,
+    /// `DAYDREAM_AUTH_URL`: the page where a person signs in at Daydream.
+    pub daydream_auth: Url,
+    /// `DAYDREAM_API_BASE`.
+    pub daydream_api: Url,
 }
 
 /// Our OAuth app at a sign-in provider.

@@ -1,5 +1,6 @@
 //! The clients of foreign services, one file each. All use one shared way of calling.
 
+pub mod billing;
 pub mod client;
 pub mod github;
 pub mod google;

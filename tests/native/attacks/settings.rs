@@ -135,6 +135,9 @@ fn is_sound(config: &Config, what: &str) {
         &upstreams.google_auth,
         &upstreams.google_token,
         &upstreams.google_keys,
+        &upstreams.openrouter_auth,
+        &upstreams.daydream_auth,
+        &upstreams.daydream_api,
     ] {
         let loopback = ["localhost", "127.0.0.1"].contains(&url.host_str().unwrap());
         assert!(url.scheme() == "https" || loopback, "{what}: {url}");

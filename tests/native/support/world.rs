@@ -96,7 +96,8 @@ impl Isolate {
         let path = request.uri().path();
         let verb = path.rsplit('/').next().unwrap_or_default();
         let delivers = request.method() == "POST"
-            && (path == "/api/v1/keys" || ["claim", "rotate", "leaked", "renew"].contains(&verb));
+            && (path == "/api/v1/keys"
+                || ["claim", "rotate", "leaked", "renew", "redeem"].contains(&verb));
         let response = Response::from(self.service.answer(request).await);
         self.canaries.look_at(&response, delivers);
         keycap::jobs::run_queued(self.app()).await;
@@ -120,13 +121,14 @@ impl World {
     pub fn new() -> Self {
         let effects = Effects::default();
         let (sandbox, delivered) = (Rc::<RefCell<Sandbox>>::default(), Rc::default());
+        let now_ms = Rc::new(Cell::new(Timestamp::parse(BEGINS).unwrap().secs() * 1000));
         Self {
             db: Sqlite::new(effects.clone()),
-            kv: Lagging::new(effects.clone()),
+            kv: Lagging::new(effects.clone(), Rc::clone(&now_ms)),
             canaries: Canaries::new(Rc::clone(&sandbox), Rc::clone(&delivered)),
             sandbox,
             effects,
-            now_ms: Rc::new(Cell::new(Timestamp::parse(BEGINS).unwrap().secs() * 1000)),
+            now_ms,
             upstream_ahead_ms: Rc::default(),
             log: Rc::default(),
             bend: Rc::default(),
@@ -159,15 +161,16 @@ impl World {
     fn continued(&self, db: Sqlite, effects: Effects) -> Self {
         let sandbox = Rc::new(RefCell::new(self.sandbox.borrow().clone()));
         let delivered = Rc::new(RefCell::new(self.delivered.borrow().clone()));
+        let now_ms = Rc::new(Cell::new(self.now_ms.get()));
         Self {
             db,
-            kv: self.kv.copied(effects.clone()),
+            kv: self.kv.copied(effects.clone(), Rc::clone(&now_ms)),
             canaries: self
                 .canaries
                 .copied(Rc::clone(&sandbox), Rc::clone(&delivered)),
             sandbox,
             effects,
-            now_ms: Rc::new(Cell::new(self.now_ms.get())),
+            now_ms,
             upstream_ahead_ms: Rc::new(Cell::new(self.upstream_ahead_ms.get())),
             log: Rc::new(RefCell::new(self.log.borrow().clone())),
             bend: Rc::new(Cell::new(self.bend.get())),
@@ -467,6 +470,12 @@ fn settings() -> HashMap<&'static str, String> {
         ("GITHUB_URL", format!("{BASE}/github")),
         ("GITHUB_API_URL", format!("{BASE}/github-api")),
         ("OPENROUTER_API_URL", format!("{BASE}/openrouter/api/v1")),
+        ("OPENROUTER_AUTH_URL", format!("{BASE}/openrouter/auth")),
+        (
+            "DAYDREAM_AUTH_URL",
+            format!("{BASE}/daydream/sign-in/local"),
+        ),
+        ("DAYDREAM_API_BASE", format!("{BASE}/daydream-api")),
     ]
     .into_iter()
     .collect()
