@@ -12,6 +12,7 @@ pub mod problem_body;
 mod retry;
 
 pub use crate::app::error::body::BodyError;
+use crate::domain::people::handoff::HandoffRefusal;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request::{self, Offer};
 use crate::domain::policy::gate::TooYoung;
@@ -144,6 +145,8 @@ pub enum Error {
     MemberIsAdmin,
     /// The member has left, so nothing can be done with them.
     MemberLeft,
+    /// A sign-in at a billing provider does not allow this step, or came to nothing.
+    Handoff(HandoffRefusal),
     // These are the fault of another service.
     /// There were more claims within the hour than this deployment allows.
     ClaimsBusy {
@@ -272,6 +275,7 @@ impl Error {
             | Self::RotationsUsedUp { .. }
             | Self::DailyQuota { .. }
             | Self::RequestsUsedUp { .. } => 429,
+            Self::Handoff(why) => why.status(),
             Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
             Self::ClaimsBusy { .. }
@@ -359,6 +363,7 @@ impl Error {
             Self::RequestOutdated => "request_outdated",
             Self::MemberIsAdmin => "member_is_admin",
             Self::MemberLeft => "member_left",
+            Self::Handoff(why) => why.code(),
             Self::ClaimsBusy { .. } => "claims_busy",
             Self::ClaimUnknown => "claim_unknown",
             Self::OpenRouterBusy { .. } => "openrouter_busy",

@@ -8,6 +8,7 @@ pub(crate) mod closure;
 pub mod context;
 pub mod error;
 pub(crate) mod google;
+pub(crate) mod handoff;
 pub(crate) mod keys;
 pub(crate) mod membership;
 pub(crate) mod rotate;

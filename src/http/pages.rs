@@ -3,6 +3,7 @@
 
 pub mod console;
 mod examples;
+pub mod handoff;
 pub mod security;
 mod sign_in_notice;
 

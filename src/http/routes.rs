@@ -6,8 +6,8 @@ use crate::domain::people::identity::Provider;
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
-    account_data, claim, create_key, health, history, keys, leaks, me, notices, overview, projects,
-    requests, rotations, usage, workspaces,
+    account_data, claim, create_key, handoffs, health, history, keys, leaks, me, notices, overview,
+    projects, provider_keys, requests, rotations, usage, workspaces,
 };
 use crate::http::auth;
 use crate::http::pages;
@@ -59,6 +59,15 @@ const OF_EVERYBODY: &[Route] = &[
         Box::pin(auth::finish(c, Provider::Google))
     }),
     sign_in("/auth/relay", |c| Box::pin(auth::relay::finish(c))),
+    sign_in("/auth/providers/{slug}/callback", |c| {
+        Box::pin(pages::handoff::come_back(c))
+    })
+    .when(keys_page),
+    document("/auth/providers/{slug}/done", |c| {
+        Box::pin(pages::handoff::show_done(c))
+    })
+    .limited(&[Limit::Api])
+    .when(keys_page),
     Route {
         method: Method::Post,
         takes: Takes::EmptyForm,
@@ -230,6 +239,55 @@ const OF_EVERYBODY: &[Route] = &[
     })
     .summary("The workspaces in which I may have a key made")
     .answers(&[ok::<workspaces::WorkspacesBody>(200)]),
+    of_keys(Method::Get, "/api/v1/providers", |c| {
+        Box::pin(handoffs::list_providers(c))
+    })
+    .summary("The billing providers whose keys I can get with my own account there")
+    .answers(&[ok::<handoffs::ProvidersBody>(200)]),
+    of_keys(Method::Post, "/api/v1/providers/{slug}/start", |c| {
+        Box::pin(handoffs::start(c))
+    })
+    .limited(MINTS)
+    .takes::<NoMembers>(SMALL)
+    .summary("Begin a sign-in at a billing provider, in this browser")
+    .answers(&[ok::<handoffs::HandoffBegunBody>(201)]),
+    of_keys(Method::Get, "/api/v1/handoffs/{id}", |c| {
+        Box::pin(handoffs::show(c))
+    })
+    .summary("How far a sign-in of this browser has come")
+    .answers(&[ok::<handoffs::OneHandoffBody>(200)]),
+    of_keys(Method::Post, "/api/v1/handoffs/{id}/confirm", |c| {
+        Box::pin(handoffs::confirm(c))
+    })
+    .takes::<handoffs::HandoffCodeRequest>(SMALL)
+    .summary("Type the code that is shown after the sign-in; the fifth wrong one ends it")
+    .answers(&[ok::<handoffs::OneHandoffBody>(200)]),
+    of_keys(Method::Post, "/api/v1/handoffs/{id}/redeem", |c| {
+        Box::pin(handoffs::redeem(c))
+    })
+    .takes::<handoffs::RedeemRequest>(SMALL)
+    .summary("Get the key, once; only this answer has the secret. 202 is not yet: ask again")
+    .answers(&[
+        ok::<handoffs::ProviderKeyAnswer>(201),
+        ok::<handoffs::OneHandoffBody>(202),
+    ]),
+    of_keys(Method::Get, "/api/v1/provider-keys", |c| {
+        Box::pin(provider_keys::list(c))
+    })
+    .summary("My keys at billing providers, masked, and sign-ins that may have left one")
+    .answers(&[ok::<provider_keys::ProviderKeysBody>(200)]),
+    of_keys(Method::Patch, "/api/v1/provider-keys/{id}", |c| {
+        Box::pin(provider_keys::change(c))
+    })
+    .takes::<provider_keys::ProviderKeyRequest>(SMALL)
+    .summary("Label or group a key of mine at a billing provider")
+    .answers(&[ok::<provider_keys::OneProviderKeyBody>(200)]),
+    of_keys(Method::Delete, "/api/v1/provider-keys/{id}", |c| {
+        Box::pin(provider_keys::unlink(c))
+    })
+    .takes::<NoMembers>(SMALL)
+    .summary("Forget a key of mine at a billing provider, where it goes on working")
+    .answers(&[empty(204)]),
     of_keys(Method::Get, "/api/v1/usage", |c| {
         Box::pin(usage::show_usage(c))
     })

@@ -152,7 +152,7 @@ async fn sweep(app: &App, run: &Run, counts: &Tally) -> Result<(), Halt> {
     let places = std::mem::take(&mut work.places);
     let all = work_through(app, run, ORDER, work, true, counts).await?;
     walk_all(app, run, places, counts).await?;
-    tidy(&*app.db, run.now).await?;
+    tidy(&*app.db, &change(app)?, run.now).await?;
     if all { Ok(()) } else { Err(Halt::Budget(None)) }
 }
 

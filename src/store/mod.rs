@@ -19,6 +19,7 @@ mod figures;
 pub mod idempotency;
 pub mod access;
 pub mod budget;
+pub mod handoffs;
 pub mod keys;
 pub mod ops;
 pub mod usage;
@@ -41,6 +42,10 @@ use crate::store::budget::plans;
 use crate::store::budget::preferences;
 use crate::store::budget::raises;
 use crate::store::budget::reach;
+use crate::store::handoffs::begun;
+use crate::store::handoffs::linked;
+use crate::store::handoffs::providers;
+use crate::store::handoffs::settled;
 use crate::store::keys::cards;
 use crate::store::keys::claims;
 use crate::store::keys::ended;
@@ -112,6 +117,11 @@ pub fn statements() -> Vec<&'static Sql> {
         holds::STATEMENTS,
         leaks::STATEMENTS,
         limit_requests::STATEMENTS,
+        handoffs::STATEMENTS,
+        begun::STATEMENTS,
+        linked::STATEMENTS,
+        providers::STATEMENTS,
+        settled::STATEMENTS,
         idempotency::STATEMENTS,
         retained::STATEMENTS,
         members::STATEMENTS,

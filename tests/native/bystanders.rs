@@ -8,10 +8,11 @@ use crate::support::bystanders::Bystanders;
 use crate::support::{Browser, World};
 
 /// Tables with rows for everybody.
-const OF_THE_DEPLOYMENT: [&str; 8] = [
+const OF_THE_DEPLOYMENT: [&str; 9] = [
     "audit_actions",
     "closed_workspaces",
     "instance",
+    "providers",
     "seats",
     "settings",
     "transitions",

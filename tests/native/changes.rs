@@ -5,6 +5,7 @@ use keycap::http::routes::{ROUTES, Takes, Who};
 use keycap::http::server::message::Body;
 
 use crate::caps::{assign, spends};
+use crate::handoffs;
 use crate::support::browser::{Response, cookie_header};
 use crate::support::world::ORIGIN;
 use crate::support::{Browser, Cookies, TEN_MINUTES, World};
@@ -33,6 +34,11 @@ const HELD_UPSTREAM: Option<&str> = Some(
 );
 const RUN: Option<&str> = Some("SELECT public_id FROM runs WHERE ended_at IS NULL");
 const PROJECT: Option<&str> = Some("SELECT public_id FROM projects");
+const HANDOFF_READY: Option<&str> =
+    Some("SELECT public_id FROM handoffs WHERE state = 'ready' AND confirmed_at IS NULL");
+const HANDOFF_CONFIRMED: Option<&str> =
+    Some("SELECT public_id FROM handoffs WHERE state = 'ready' AND confirmed_at IS NOT NULL");
+const PROVIDER_KEY: Option<&str> = Some("SELECT public_id FROM provider_keys");
 const RAISE: Option<&str> = Some("SELECT public_id FROM raises");
 
 const fn of(
@@ -53,7 +59,49 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 37] = [
+pub const CHANGES: [Change; 43] = [
+    of(
+        "POST",
+        "/api/v1/providers/{slug}/start",
+        "member",
+        None,
+        "{}",
+    ),
+    of(
+        "POST",
+        "/api/v1/handoffs/{id}/confirm",
+        "member",
+        HANDOFF_READY,
+        r#"{"code":"{code}"}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/handoffs/{id}/redeem",
+        "member",
+        HANDOFF_CONFIRMED,
+        "{}",
+    ),
+    of(
+        "PATCH",
+        "/api/v1/provider-keys/{id}",
+        "member",
+        PROVIDER_KEY,
+        r#"{"label":"laptop","project":"another"}"#,
+    ),
+    of(
+        "DELETE",
+        "/api/v1/provider-keys/{id}",
+        "member",
+        PROVIDER_KEY,
+        "{}",
+    ),
+    of(
+        "PATCH",
+        "/api/v1/admin/providers/{slug}",
+        "operator",
+        None,
+        r#"{"position":7}"#,
+    ),
     of(
         "POST",
         "/api/v1/me/sign-out-everywhere",
@@ -348,17 +396,37 @@ pub fn begun() -> (World, Vec<Cookies>) {
         "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
          VALUES ('run_aaaaaaaaaaaaaaaaaaaaaaaa', 'reconcile', 1, 1, 1, 'running')",
     );
-    (world, people.to_vec())
+    let mut people = people.to_vec();
+    let member = Browser::with(&world, &people[0]);
+    let linked = handoffs::confirmed(&member, "openrouter");
+    assert_eq!(handoffs::redeems(&member, &linked).status, 201);
+    handoffs::confirmed(&member, "openrouter");
+    let ready = handoffs::starts(&member, "openrouter");
+    handoffs::signs_in(&member, &ready);
+    people[0] = member.cookies.take();
+    (world, people)
 }
 
 impl Change {
     fn target(&self, world: &World) -> String {
         let id = self.id.map(|query| world.db.text(query));
         let job = self.route.contains("/jobs/");
-        self.route.replace("{name}", "default").replace(
+        let named = self.route.replace("{name}", "default");
+        named.replace("{slug}", "openrouter").replace(
             "{id}",
             id.as_deref().unwrap_or(if job { "sweep" } else { "{id}" }),
         )
+    }
+
+    /// The body, with the code that the member reads on the page after the sign-in.
+    fn body(&self, world: &World, browser: &Browser<'_>) -> String {
+        if !self.body.contains("{code}") {
+            return self.body.to_owned();
+        }
+        let ready = world.db.text(HANDOFF_READY.unwrap());
+        let page = browser.get(&format!("/auth/providers/openrouter/done?handoff={ready}"));
+        let code = handoffs::code_on(&page).unwrap_or_default();
+        self.body.replace("{code}", &code)
     }
 
     pub fn browser<'w>(&self, world: &'w World, people: &[Cookies]) -> Browser<'w> {
@@ -369,17 +437,13 @@ impl Change {
     /// Sends the request as our own page does.
     pub fn send(&self, browser: &Browser<'_>, world: &World) -> Response {
         let target = self.target(world);
+        let body = self.body(world, browser);
         match self.method {
-            "POST" => browser.post(&target, self.body),
-            "PATCH" => browser.patch(&target, self.body),
+            "POST" => browser.post(&target, &body),
+            "PATCH" => browser.patch(&target, &body),
             _ => {
                 let headers = [("origin", ORIGIN), ("content-type", "application/json")];
-                browser.send(
-                    self.method,
-                    &target,
-                    &headers,
-                    Body::Bytes(self.body.into()),
-                )
+                browser.send(self.method, &target, &headers, Body::Bytes(body.into()))
             }
         }
     }
@@ -501,7 +565,8 @@ fn every_change_also_an_admins_is_accepted_only_from_our_own_pages() {
             let mut headers = vec![("content-type", "application/json")];
             headers.extend(origin.map(|origin| ("origin", origin)));
             headers.extend(site.map(|site| ("sec-fetch-site", site)));
-            let (target, body) = (change.target(world), Body::Bytes(change.body.into()));
+            let body = change.body(world, &browser);
+            let (target, body) = (change.target(world), Body::Bytes(body.into()));
             let response = browser.send(change.method, &target, &headers, body);
             let what = format!(
                 "{} {} {origin:?} {site:?}: {response:?}",

@@ -182,6 +182,7 @@ pub fn tell(world: &World) {
     world.set("OPENROUTER_WORKSPACE_EXCLUSIVE", "false");
     nights(world, &operator);
     usage(world, &operator);
+    crate::handoffs::tell(world);
     operator.sign_in("operator");
     workspaces(world, &operator);
     operator.sign_in("operator");

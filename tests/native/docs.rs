@@ -305,6 +305,7 @@ fn every_file_that_the_walks_name_exists_and_each_walk_counts_its_files() {
         "A claim",
         "A refused claim",
         "A key that is disabled, and other work of the sweep",
+        "A sign-in at a billing provider",
         "A plan's change",
     ];
     assert_eq!(titles, expected);

@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, World, oracle};
 
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 9] = [
     "keys",
     "generations",
     "raises",
     "payments",
     "requests",
     "projects",
+    "provider_keys",
+    "handoffs",
     "changes",
 ];
 

@@ -332,6 +332,18 @@ const STEPS: &[&str] = &[
     "doubted",
     "abandoned",
     "revoke_asked",
+    "provider_changed",
+    "handoff_started",
+    "handoff_ready",
+    "handoff_code_wrong",
+    "handoff_confirmed",
+    "handoff_redeeming",
+    "handoff_redeemed",
+    "handoff_refused",
+    "handoff_unknown",
+    "provider_key_linked",
+    "provider_key_changed",
+    "provider_key_unlinked",
 ];
 
 #[test]

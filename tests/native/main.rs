@@ -45,6 +45,7 @@ mod grace;
 mod grid;
 mod guardrails;
 mod guards;
+mod handoffs;
 mod history;
 mod idempotency;
 mod key_facts;

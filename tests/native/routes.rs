@@ -91,7 +91,10 @@ fn each_route_lets_in_exactly_whom_the_table_names() {
             } else {
                 String::from("ask_000000000000000000000000")
             };
-            let target = route.path.replace("{id}", &id);
+            let target = route
+                .path
+                .replace("{id}", &id)
+                .replace("{slug}", "openrouter");
             browser
                 .send(route.method.name(), &target, headers, body)
                 .status
@@ -349,7 +352,8 @@ fn every_limit_of_the_table_answers_429_with_retry_after() {
         // limit, and no other route does.
         let counted = route.who == Who::Member
             || ["/keys", "/account", "/usage", "/api/v1/leaks"].contains(&route.path)
-            || route.shows == Shows::SignIn;
+            || route.shows == Shows::SignIn
+            || route.path == "/auth/providers/{slug}/done";
         assert_eq!(!route.limits.is_empty(), counted, "{}", route.path);
     }
 }

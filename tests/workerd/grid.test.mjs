@@ -64,6 +64,9 @@ const NEVER_MADE = [
   "google.authorize",
   "google.token",
   "google.certs",
+  "openrouter.authorize", "daydream.sign_in", // as well
+  // The native tests play every fault of these: a hand-off asks each once.
+  "openrouter.exchange", "daydream.key", "daydream.profile",
   "openrouter.key.current",
   "openrouter.credits.get",
   ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),

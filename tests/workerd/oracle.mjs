@@ -17,6 +17,7 @@ const UNSETTLED = ["reserved", "minting", "verifying", "revoking"];
 /** The beginnings of the sandbox's secrets and tokens. Nothing else begins like this. */
 const VISIBLY_FAKE = "sk-or-v1-5a4db0c5";
 const TOKEN = "gho_sandbox";
+const DAYDREAM = ["sk_sandbox_daydream_", "eyJhbGciOiJub25lIn0.c2FuZGJveA"];
 
 /** This is one statement, so that everything is read at the same moment. */
 const SNAPSHOT = `SELECT json_object(
@@ -80,6 +81,8 @@ function oneDeliveredKeyPerSlot(d1, ledger, delivered) {
   assert.deepEqual(twice(delivered), [], "secrets that were delivered twice");
   const bySecret = new Map(ledger.keys.map((/** @type {Any} */ key) => [key.secret, key]));
   const working = delivered.flatMap((secret) => {
+    // A provider made it for the member's own account, where no limit of ours applies.
+    if (ledger.linked_keys.some((/** @type {Any} */ linked) => linked.secret === secret)) return [];
     const key = bySecret.get(secret);
     assert.ok(key, "a delivered secret is one that the upstream made");
     const row = d1.generations.find((/** @type {Any} */ one) => one.hash === key.hash);
@@ -112,7 +115,7 @@ function isCapped(key) {
 function canariesOf({ worker, sandbox }) {
   const vars = { ...localVars({ origin: "", sandboxUrl: sandbox.url }), ...worker.options.vars };
   const credentials = [vars.OPENROUTER_MANAGEMENT_KEY, vars.GITHUB_OAUTH_CLIENT_SECRET, ...(vars.AUTH_SESSION_SECRET ?? "").split(",")];
-  return [VISIBLY_FAKE, TOKEN, ...credentials.filter((text) => text !== undefined && text !== "").map(String)];
+  return [VISIBLY_FAKE, TOKEN, ...DAYDREAM, ...credentials.filter((text) => text !== undefined && text !== "").map(String)];
 }
 
 /**
@@ -124,7 +127,7 @@ function secretsLeaveOnlyWithTheirKeys(deployment) {
   const canaries = canariesOf(deployment);
   for (const { what, status, headers, text } of deployment.worker.answers.splice(0)) {
     let rest = text;
-    if (/^POST \/api\/v1\/(claim|keys(\/[^/]+\/(rotate|leaked|renew))?)$/.test(what) && status === 201) {
+    if (/^POST \/api\/v1\/(claim|keys(\/[^/]+\/(rotate|leaked|renew))?|handoffs\/[^/]+\/redeem)$/.test(what) && status === 201) {
       const { secret } = JSON.parse(text);
       deployment.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
@@ -136,7 +139,7 @@ function secretsLeaveOnlyWithTheirKeys(deployment) {
 /** Asserts that the beginnings that are searched for are those of all secrets and tokens. @param {Any} ledger */
 function secretsAreVisiblyFake(ledger) {
   const tokens = ledger.github_tokens.map((/** @type {Any} */ token) => token.access_token);
-  assert.ok(ledger.secrets_minted.every((/** @type {string} */ secret) => secret.startsWith(VISIBLY_FAKE)), "the secrets searched for");
+  assert.ok(ledger.secrets_minted.every((/** @type {string} */ secret) => [VISIBLY_FAKE, ...DAYDREAM].some((beginning) => secret.startsWith(beginning))), "the secrets searched for");
   assert.ok(tokens.every((/** @type {string} */ token) => token.startsWith(TOKEN)), "the tokens searched for");
 }
 

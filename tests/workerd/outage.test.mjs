@@ -27,6 +27,9 @@ const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/projects": { name: "Parser" },
   "PATCH /api/v1/projects/{id}": { name: "Parser" },
   "POST /api/v1/notices/read": { ids: ["none"] },
+  "POST /api/v1/handoffs/{id}/confirm": { code: "BBBBBBBB" },
+  "PATCH /api/v1/provider-keys/{id}": { label: "laptop" },
+  "PATCH /api/v1/admin/providers/{slug}": { enabled: true },
   "PATCH /api/v1/keys/{id}": { disabled: true },
   "PATCH /api/v1/admin/settings": { minting: "stopped" },
   "PATCH /api/v1/admin/requests/{id}": { state: "declined" },
@@ -51,8 +54,12 @@ const REQUESTS = [...ROUTES, { path: "/nothing/here", methods: ["GET"] }].flatMa
   methods.flatMap((method) => (path.startsWith("/api/v1/admin") ? ["application/json"] : ["application/json", "text/html"]).map((accept) => ({ path, method, accept }))),
 );
 
+/** A hand-off, and the cookie without which nobody finds one. */
+const HANDOFF = `hnd_${"0".repeat(24)}`;
+const VERIFIER = [`__Host-keycap_handoff_${"0".repeat(24)}`, "A".repeat(43)];
+
 /** An address with ids that could be somebody's: these routes look at the form of the id first. @param {string} path */
-const named = (path) => path.replace("/v1/requests/{id}", `/v1/requests/ask_${"0".repeat(24)}`).replace("/v1/projects/{id}", `/v1/projects/prj_${"0".repeat(24)}`);
+const named = (path) => path.replace("/v1/requests/{id}", `/v1/requests/ask_${"0".repeat(24)}`).replace("/v1/projects/{id}", `/v1/projects/prj_${"0".repeat(24)}`).replace("/v1/handoffs/{id}", `/v1/handoffs/${HANDOFF}`).replace("/v1/provider-keys/{id}", `/v1/provider-keys/pky_${"0".repeat(24)}`).replace("{slug}", "openrouter");
 
 /** @param {Client} client @param {{ path: string, method: string, accept: string }} request */
 const ask = (client, { path, method, accept }) => client.call(named(path), { method, json: method === "GET" ? undefined : (BODIES[`${method} ${path}`] ?? {}), headers: { accept } });
@@ -76,7 +83,7 @@ function isTold(answer, accept, where) {
 }
 
 /** Paths that answer in the same way without the database, whoever asks. */
-const WITHOUT_DATABASE = ["/", "/keys", "/account", "/usage", "/leak", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/google", "/auth/google/callback", "/auth/relay", "/auth/logout", "/healthz"];
+const WITHOUT_DATABASE = ["/", "/keys", "/account", "/usage", "/leak", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/google", "/auth/google/callback", "/auth/relay", "/auth/providers/{slug}/callback", "/auth/providers/{slug}/done", "/auth/logout", "/healthz"];
 
 test("while D1 cannot be reached, every route that needs it says 503 and when to come back, the others answer, and nothing is done", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];
@@ -112,6 +119,7 @@ test("while D1 cannot be reached, every route that needs it says 503 and when to
 function signedInAs(client) {
   const copy = new Client(deployment.worker);
   copy.cookies = new Map(client.cookies);
+  if (copy.cookies.size > 0) copy.cookies.set(VERIFIER[0], VERIFIER[1]);
   return copy;
 }
 

@@ -1,6 +1,7 @@
 //! Turns the failures of ports and of the store into errors of a request.
 
 use crate::app::error::Error;
+use crate::domain::people::handoff::HandoffRefusal;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{DbError, NoRandomness};
@@ -26,6 +27,12 @@ impl From<StoreError> for Error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Unwritable => Self::Internal,
         }
+    }
+}
+
+impl From<HandoffRefusal> for Error {
+    fn from(why: HandoffRefusal) -> Self {
+        Self::Handoff(why)
     }
 }
 

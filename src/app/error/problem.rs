@@ -67,6 +67,7 @@ impl Error {
             Self::RequestOutdated => "What the request asks for is not possible any more",
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
+            Self::Handoff(why) => why.title(),
             Self::ClaimsBusy { .. } => "Too many people are claiming at the moment",
             Self::ClaimUnknown
             | Self::GuardrailUnread
@@ -241,6 +242,7 @@ impl Error {
             Self::MemberIsAdmin => String::from(
                 "Nothing was changed. Remove their number from ADMIN_GITHUB_USER_IDS first.",
             ),
+            Self::Handoff(why) => why.detail().to_owned(),
             Self::MemberLeft => String::from(
                 "Nothing was changed. Their keys have ended. To refuse claims if they come back, block their account number.",
             ),

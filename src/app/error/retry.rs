@@ -1,6 +1,7 @@
 //! Says when a refused request may be tried again.
 
 use crate::app::error::Error;
+use crate::domain::people::handoff::HandoffRefusal;
 use crate::domain::time::Timestamp;
 
 impl Error {
@@ -22,6 +23,7 @@ impl Error {
             | Self::TooEarly { from: at }
             | Self::SeatsFull { free_at: Some(at) } => Some(at.since(now).max(1)),
             Self::ClaimInProgress | Self::RequestInProgress => Some(5),
+            Self::Handoff(HandoffRefusal::NotReady | HandoffRefusal::UnderWay) => Some(2),
             Self::KeyBeingRemoved
             | Self::ClaimUnknown
             | Self::OldUnconfirmed
@@ -77,6 +79,7 @@ impl Error {
             | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft
+            | Self::Handoff(_)
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch
             | Self::NotConfigured

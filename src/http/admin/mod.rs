@@ -12,5 +12,6 @@ pub mod members;
 pub(crate) mod overview;
 pub(crate) mod plan_reach;
 pub(crate) mod plans;
+pub(crate) mod providers;
 pub mod settings;
 pub(crate) mod workspaces;

@@ -25,7 +25,7 @@ const fn section(path: &'static str, name: &'static str) -> Section {
     }
 }
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     section("/admin", "Overview"),
     Section {
         shows: Some(IdKind::Member),
@@ -40,6 +40,7 @@ const SECTIONS: [Section; 11] = [
     },
     section("/admin/plans", "Plans"),
     section("/admin/workspaces", "Workspaces"),
+    section("/admin/providers", "Providers"),
     section("/admin/blocks", "Blocks"),
     section("/admin/allotments", "Allotments"),
     section("/admin/audit", "Audit"),

@@ -2,7 +2,7 @@
 
 use crate::http::admin::{
     allotments, audit, blocks, credit, description, findings, jobs, keys as everybodys_keys,
-    members, overview, plan_reach, plans, settings, workspaces,
+    members, overview, plan_reach, plans, providers, settings, workspaces,
 };
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
@@ -30,6 +30,7 @@ pub(super) const OF_ADMINS: &[Route] = &[
     page("/admin/runs/{id}"),
     page("/admin/plans"),
     page("/admin/workspaces"),
+    page("/admin/providers"),
     page("/admin/blocks"),
     page("/admin/allotments"),
     page("/admin/audit"),
@@ -97,6 +98,17 @@ pub(super) const OF_ADMINS: &[Route] = &[
     .takes::<plans::PlanRequest>(SMALL)
     .summary("Change a plan; the keys under it follow")
     .answers(&[ok::<plans::PlanBody>(200)]),
+    admin(Method::Get, "/api/v1/admin/providers", |c| {
+        Box::pin(providers::list_providers(c))
+    })
+    .summary("The billing providers, in their order")
+    .answers(&[ok::<providers::ProviderRowsBody>(200)]),
+    admin(Method::Patch, "/api/v1/admin/providers/{slug}", |c| {
+        Box::pin(providers::change_provider(c))
+    })
+    .takes::<providers::ProviderRequest>(SMALL)
+    .summary("Enable or disable a billing provider, move it, or change what members read about it")
+    .answers(&[ok::<providers::ProviderRowBody>(200)]),
     admin(Method::Post, "/api/v1/admin/members/{id}/plan", |c| {
         Box::pin(plans::assign_plan(c))
     })

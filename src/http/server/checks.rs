@@ -6,7 +6,7 @@ use crate::app::error::Error;
 use crate::http::server::message::Body;
 use crate::http::server::message::Inbound;
 use crate::http::server::reply::Reply;
-use crate::http::server::route::{MEMBER_HEADER, Route, Takes};
+use crate::http::server::route::{MEMBER_HEADER, Takes};
 
 /// The headers in which browsers say that they fetch a page in advance: today's header, and two older ones.
 pub const PREFETCH_HEADERS: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
@@ -36,7 +36,7 @@ fn says_prefetch(inbound: &Inbound, name: &str) -> bool {
 }
 
 /// Redirects a document that was requested under another host name of ours to the canonical one.
-pub fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
+pub fn canonical(app: &App, inbound: &Inbound) -> Option<Reply> {
     let ours = &app.config.public_origin;
     let host = inbound
         .uri()
@@ -46,10 +46,11 @@ pub fn canonical(app: &App, route: &Route, inbound: &Inbound) -> Option<Reply> {
     if host.eq_ignore_ascii_case(ours.host()) {
         return None;
     }
-    // The address is built from the configuration and the route table, so the code of a callback is not passed on.
+    // The address is built from the configuration and the path that a route matched, so the code of a callback is not
+    // passed on.
     Some(Reply::redirect(
         302,
-        &format!("{}{}", ours.as_str(), route.path),
+        &format!("{}{}", ours.as_str(), inbound.uri().path()),
     ))
 }
 

@@ -1,6 +1,8 @@
 //! Our cookies. Their prefix is `__Host-`, so browsers take them only with `Secure`, with `Path=/` and without
 //! `Domain`. They are also `HttpOnly` and `SameSite=Lax`.
 
+use crate::domain::id::PublicId;
+
 /// The cookie of the session.
 pub const SESSION: &str = "__Host-keycap_session";
 /// The cookie of a sign-in attempt begins with this; its suffix lets two tabs sign in at once.
@@ -8,6 +10,25 @@ const ATTEMPT_PREFIX: &str = "__Host-keycap_attempt_";
 
 /// A sign-out sets this cookie until the next start, which then asks for the account.
 pub const SIGNED_OUT: &str = "__Host-keycap_signed_out";
+
+/// The cookie with the verifier of a hand-off begins with this; the digits of the hand-off's id follow.
+const HANDOFF_PREFIX: &str = "__Host-keycap_handoff_";
+
+/// The name of the cookie of the hand-off with this id.
+pub fn handoff_name(id: &PublicId) -> String {
+    let digits = id.as_str().split('_').nth(1).unwrap_or_default();
+    format!("{HANDOFF_PREFIX}{digits}")
+}
+
+/// Returns the names of the browser's hand-offs, in the order in which it sent them.
+pub fn handoffs(header: Option<&str>) -> impl Iterator<Item = &str> {
+    pairs(header).map(|(name, _)| name).filter(|name| {
+        let digits = name.strip_prefix(HANDOFF_PREFIX);
+        digits.is_some_and(|digits| {
+            digits.len() == 24 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        })
+    })
+}
 
 pub fn attempt_name(suffix: &str) -> String {
     format!("{ATTEMPT_PREFIX}{suffix}")

@@ -117,7 +117,7 @@ impl Service {
         if route.shows.is_document()
             && route.who != Who::Admin
             && !route.method.is_unsafe()
-            && let Some(elsewhere) = canonical(app, route, &inbound)
+            && let Some(elsewhere) = canonical(app, &inbound)
         {
             return Ok(elsewhere);
         }

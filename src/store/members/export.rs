@@ -73,6 +73,19 @@ statements! {
         FROM members m JOIN projects p ON p.owner_id = m.owner_id
         WHERE m.public_id = :member AND p.id < :position ORDER BY p.id DESC LIMIT :most";
 
+    PROVIDER_KEYS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', k.id, 'id', k.public_id, 'provider', k.provider, 'label', k.label, 'mask', k.mask,
+          'handoff', k.handoff, 'project', (SELECT json_object('id', p.public_id, 'name', p.name) FROM projects p
+            WHERE p.id = k.project_id), 'created_at', k.created_at)
+        FROM members m JOIN provider_keys k ON k.owner_id = m.owner_id
+        WHERE m.public_id = :member AND k.id < :position ORDER BY k.id DESC LIMIT :most";
+
+    HANDOFFS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', h.id, 'id', h.public_id, 'provider', h.provider, 'state', h.state,
+          'created_at', h.created_at, 'ended_at', h.ended_at)
+        FROM members m JOIN handoffs h ON h.owner_id = m.owner_id
+        WHERE m.public_id = :member AND h.id < :position ORDER BY h.id DESC LIMIT :most";
+
     CHANGES { member: PublicId, position: i64, most: i64 } =
         "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
           'by', CASE WHEN u.actor = :member THEN 'member' WHEN u.actor GLOB 'mem_*' THEN 'administrator' ELSE u.actor END,
@@ -84,6 +97,10 @@ statements! {
             UNION ALL SELECT g.public_id FROM members m JOIN generations g ON g.owner_id = m.owner_id
               WHERE m.public_id = :member
             UNION ALL SELECT p.public_id FROM members m JOIN projects p ON p.owner_id = m.owner_id
+              WHERE m.public_id = :member
+            UNION ALL SELECT k.public_id FROM members m JOIN provider_keys k ON k.owner_id = m.owner_id
+              WHERE m.public_id = :member
+            UNION ALL SELECT h.public_id FROM members m JOIN handoffs h ON h.owner_id = m.owner_id
               WHERE m.public_id = :member
             UNION ALL SELECT q.public_id FROM members m JOIN requests q ON q.owner_id = m.owner_id
               WHERE m.public_id = :member)
@@ -106,7 +123,7 @@ struct SectionRows<'a> {
 type ReadSection = fn(SectionRows<'_>) -> Stmt;
 
 /// The statements of the sections, in the order in which [`read_page`] reads their rows.
-static SECTIONS: [ReadSection; 7] = [
+static SECTIONS: [ReadSection; 9] = [
     |rows| {
         stmt!(KEYS {
             member: rows.member,
@@ -145,6 +162,20 @@ static SECTIONS: [ReadSection; 7] = [
     },
     |rows| {
         stmt!(PROJECTS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    },
+    |rows| {
+        stmt!(PROVIDER_KEYS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    },
+    |rows| {
+        stmt!(HANDOFFS {
             member: rows.member,
             position: rows.position,
             most: rows.most,
@@ -283,7 +314,9 @@ pub fn read_page(
         payments: reader.section(3)?,
         requests: reader.section(4)?,
         projects: reader.section(5)?,
-        changes: reader.section(6)?,
+        provider_keys: reader.section(6)?,
+        handoffs: reader.section(7)?,
+        changes: reader.section(8)?,
         next: None,
     };
     Ok((page, reader.next))

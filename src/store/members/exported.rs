@@ -9,6 +9,7 @@ use crate::domain::people::identity::Status;
 use crate::domain::people::request::RequestKind;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
+use crate::store::handoffs::linked::ProviderKey;
 use crate::store::members::requests::Request;
 
 /// A page of at most 500 rows over all lists, newest first in each. The next page is asked for with `after`. It has no
@@ -23,9 +24,25 @@ pub struct ExportPage {
     pub payments: Vec<ExportedPayment>,
     pub requests: Vec<Request>,
     pub projects: Vec<ExportedProject>,
+    pub provider_keys: Vec<ProviderKey>,
+    pub handoffs: Vec<ExportedHandoff>,
     pub changes: Vec<ExportedChange>,
     /// What `after` has to be for the next page. It is null at the end.
     pub next: Option<String>,
+}
+
+from_json! {
+    /// A sign-in at a billing provider.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct ExportedHandoff {
+        pub id: String,
+        pub provider: String,
+        /// `pending`, `ready`, `redeeming`, `redeemed`, `refused` or `unknown`.
+        pub state: String,
+        pub created_at: Timestamp,
+        pub ended_at: Option<Timestamp>,
+    }
 }
 
 from_json! {

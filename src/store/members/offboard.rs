@@ -134,6 +134,11 @@ statements! {
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND (name IS NOT NULL OR project_id IS NOT NULL)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = keys.public_id)";
 
+    // The providers' keys go on working there. Only what is on record of them is forgotten, with their labels.
+    UNLINK { member: PublicId, change: PublicId } = "DELETE FROM provider_keys
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
+
     // The names of projects are the member's own words.
     UNPROJECT { member: PublicId, change: PublicId } = "DELETE FROM projects
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
@@ -353,6 +358,7 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
             member,
         }),
         stmt!(UNNAME { change, member }),
+        stmt!(UNLINK { member, change }),
         stmt!(UNPROJECT { member, change }),
         stmt!(UNREAD { member, change }),
         stmt!(UNMASK { member, change }),

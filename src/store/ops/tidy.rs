@@ -1,7 +1,9 @@
 //! Deletes what had to be remembered only for a while, a bounded number of rows at a time.
 
+use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
+use crate::store::handoffs::settled;
 use crate::store::idempotency::REMEMBERED_SECS;
 
 /// One run deletes at most this many rows of each table.
@@ -26,9 +28,10 @@ statements! {
         (SELECT id FROM runs WHERE started_at < :started_before AND ended_at IS NOT NULL ORDER BY started_at LIMIT :most)";
 }
 
-/// Deletes expired sign-in states, Idempotency-Keys, findings and runs.
-pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
-    db.batch(vec![
+/// Deletes expired sign-in states, Idempotency-Keys, findings, runs and hand-offs. A hand-off whose exchange never told how
+/// it ended becomes unknown, under this change.
+pub async fn tidy(db: &dyn Database, change: &PublicId, now: Timestamp) -> Result<(), DbError> {
+    let mut batch = vec![
         stmt!(STATES {
             expired_before: now,
             most: ROWS
@@ -45,7 +48,7 @@ pub async fn tidy(db: &dyn Database, now: Timestamp) -> Result<(), DbError> {
             started_before: now.plus(-RUNS_KEPT_SECS),
             most: ROWS
         }),
-    ])
-    .await
-    .map(|_| ())
+    ];
+    batch.extend(settled::tidy(change, now));
+    db.batch(batch).await.map(|_| ())
 }

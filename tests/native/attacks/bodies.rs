@@ -278,7 +278,7 @@ fn no_hostile_body_is_accepted_or_changes_anything() {
         .collect();
     assert_eq!(
         takes_json.len(),
-        38,
+        44,
         "a new route that takes JSON belongs here"
     );
     let mut bodies = bombs();
@@ -293,7 +293,10 @@ fn no_hostile_body_is_accepted_or_changes_anything() {
             continue;
         };
         // The id does not exist. The body is checked before the id.
-        let target = route.path.replace("{id}", "ask_000000000000000000000000");
+        let target = route
+            .path
+            .replace("{id}", "ask_000000000000000000000000")
+            .replace("{slug}", "openrouter");
         let mut here = bodies.clone();
         if route.path.ends_with("settings") {
             here.extend(SWITCHES.iter().map(|text| text.as_bytes().to_vec()));

@@ -103,7 +103,11 @@ fn no_text_in_place_of_an_id_reaches_anything_of_another_member() {
     let mut cells = 0;
     for change in CHANGES.iter().filter(|change| change.route.contains('{')) {
         for id in &ids {
-            let target = change.route.replace("{id}", id).replace("{name}", id);
+            let target = change
+                .route
+                .replace("{id}", id)
+                .replace("{name}", id)
+                .replace("{slug}", id);
             let Some(response) = ask(&stranger, change.method, &target, change.body) else {
                 continue;
             };
@@ -137,7 +141,11 @@ fn an_admin_finds_nothing_under_a_text_that_is_no_id() {
         }
         let operator = Browser::with(&world, &people[3]);
         for id in &no_ids {
-            let target = change.route.replace("{id}", id).replace("{name}", id);
+            let target = change
+                .route
+                .replace("{id}", id)
+                .replace("{name}", id)
+                .replace("{slug}", id);
             let Some(response) = ask(&operator, change.method, &target, change.body) else {
                 continue;
             };

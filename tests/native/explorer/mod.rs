@@ -28,6 +28,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
 
+use crate::handoffs;
 use crate::support::browser::{CLAIM, Response, from_our_page};
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
 
@@ -73,7 +74,7 @@ const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
-const OPERATIONS: [(&str, Does, Start); 45] = [
+const OPERATIONS: [(&str, Does, Start); 46] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     // One press of the button, with its Idempotency-Key.
     ("claim by a key", ClaimsForMember, |w, c| {
@@ -143,6 +144,10 @@ const OPERATIONS: [(&str, Does, Start); 45] = [
     ("renew", NoHarm, |w, c| verb(w, c, "renew", "{}")),
     ("move to a project", NoHarm, |w, c| {
         act_on_key(w, &c.member, "PATCH", r#"{"project":"shared"}"#)
+    }),
+    // The whole way at a billing provider, whose key is no key of ours.
+    ("key of a provider", NoHarm, |w, c| {
+        handoffs::whole(w, &c.member)
     }),
     ("refresh", NoHarm, |w, c| {
         post(w, &c.member, "/api/v1/keys/refresh")

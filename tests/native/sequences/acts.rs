@@ -236,6 +236,15 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "marks what a member has read",
     ),
     (
+        ("POST", "/api/v1/providers/{slug}/start"),
+        "makes a key that a member's own account pays for, which is no key of ours",
+    ),
+    (("POST", "/api/v1/handoffs/{id}/confirm"), "the same"),
+    (("POST", "/api/v1/handoffs/{id}/redeem"), "the same"),
+    (("PATCH", "/api/v1/provider-keys/{id}"), "the same"),
+    (("DELETE", "/api/v1/provider-keys/{id}"), "the same"),
+    (("PATCH", "/api/v1/admin/providers/{slug}"), "the same"),
+    (
         ("POST", "/api/v1/leaks"),
         "reports a key by its secret; reported by its id, it is played",
     ),

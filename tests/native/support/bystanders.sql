@@ -86,7 +86,7 @@ FROM moment, (VALUES (0, 0, 'claim', 'open'), (-1, 0, 'appeal', 'declined'), (-2
 INSERT INTO requests (id, public_id, owner_id, kind, state, note, created_at, change_id, key_id, amount_nano)
 SELECT -4, 'req_bystander4', 0, 'limit', 'open', 'their note', past, 'chg_their_request', 0, 1000000000 FROM moment;
 INSERT INTO daily_uses (owner_id, action, day, n)
-SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'), ('project_created'), ('key_moved'));
+SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'), ('project_created'), ('key_moved'), ('handoff_started'), ('provider_key_changed'));
 INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, generation_id, status, body, created_at)
 SELECT 0, v.column1, 'theirs', 'their nonce', 'their nonce', future, v.column2, v.column3, v.column4, future
 FROM moment, (VALUES ('at work', -3, NULL, NULL), ('answered', 0, 201, '{"member":"mem_bystander1"}')) v;
@@ -126,6 +126,11 @@ INSERT INTO projects (id, public_id, owner_id, name, normal_name, created_at, ar
 SELECT v.column1, 'prj_bystander' || -v.column1, 0, v.column2, lower(v.column2), past, v.column3, 'chg_their_project'
 FROM moment, (VALUES (0, 'Their project', NULL), (-1, 'Archived', 1794398400)) v;
 UPDATE keys SET project_id = 0 WHERE id IN (-1, -7);
+INSERT INTO handoffs (id, public_id, owner_id, provider, state, challenge, blob, confirmed_at, wrong_codes, created_at, expires_at, redeeming_at, ended_at, change_id)
+SELECT v.column1, 'hnd_bystander' || -v.column1, 0, 'openrouter', v.column2, 'their challenge', 'handoff/theirs', v.column3, 3, past, future, v.column3, v.column4, 'chg_their_handoff'
+FROM moment, (VALUES (0, 'pending', NULL, NULL), (-1, 'ready', NULL, NULL), (-2, 'redeeming', 4102444800, NULL), (-3, 'unknown', 4102444800, 4102444800), (-4, 'redeemed', 4102444800, 4102444800)) v;
+INSERT INTO provider_keys (id, public_id, owner_id, provider, label, mask, secret_sha256, project_id, handoff, created_at, change_id)
+SELECT 0, 'pky_bystander0', 0, 'openrouter', 'their words', 'sk-or-v1-the...irs', printf('%064d', 7), 0, 'hnd_bystander4', past, 'chg_their_key' FROM moment;
 DROP TABLE moment;
 DROP TABLE namesakes;
 DROP TABLE theirs;

@@ -107,6 +107,8 @@ impl Canaries {
         let tokens = ledger.github_tokens.iter();
         let mut all: Vec<_> = self.ours.borrow().iter().cloned().collect();
         all.extend(minted.map(|secret| ("a key's secret", end(secret))));
+        let returned = ledger.sign_in_values.iter();
+        all.extend(returned.map(|value| ("what a provider sent back", end(value))));
         all.extend(tokens.map(|token| ("GitHub's token", end(&token.access_token))));
         for token in &ledger.google_tokens {
             all.push(("Google's token", end(&token.access_token)));
@@ -117,8 +119,10 @@ impl Canaries {
 
     fn hashes(&self) -> Vec<String> {
         let sandbox = self.sandbox.borrow();
-        let keys = sandbox.ledger().keys.iter();
-        keys.map(|key| end(&key.hash)).collect()
+        let keys = sandbox.ledger().keys.iter().map(|key| end(&key.hash));
+        let linked = sandbox.ledger().linked_keys.iter();
+        let linked = linked.map(|key| end(&sandbox::sha256_hex(key.secret.as_bytes())));
+        keys.chain(linked).collect()
     }
 }
 
