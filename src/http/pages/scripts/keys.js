@@ -15,6 +15,7 @@ import { aside, isUsable, isWaiting, page } from "./keys-view.js";
 import { arrangementOf, searchOf } from "./list.js";
 import { noticeBoard } from "./notices.js";
 import { askOverview, overviewInDocument } from "./overview.js";
+import { ownBilling } from "./own-billing.js";
 import { projectActions, withProjectOf } from "./projects.js";
 import { refresher } from "./refresh.js";
 import { say } from "./say.js";
@@ -72,6 +73,7 @@ function show(change) {
   render(aside(model), rulesPlace);
   board.redraw();
   for (const part of forHolders) part.hidden = !isUsable(model);
+  if (model.phase === "ready" || model.phase === "signed_out") billing.showFor(model.phase === "ready");
 }
 
 const board = noticeBoard(/** @type {HTMLElement} */ (document.getElementById("notices")), {
@@ -82,6 +84,8 @@ const board = noticeBoard(/** @type {HTMLElement} */ (document.getElementById("n
   },
   signedOut,
 });
+
+const billing = ownBilling(/** @type {HTMLElement} */ (document.getElementById("billing")), { signedOut });
 
 const refresh = refresher({ read: () => model, show, sorted, signedOut });
 

@@ -8,6 +8,7 @@ import { MEMBERS_VIEW } from "./members.js";
 import { OVERVIEW_VIEW } from "./overview.js";
 import { ALLOTMENTS_VIEW, BLOCKS_VIEW } from "./people.js";
 import { PLANS_VIEW } from "./plans.js";
+import { PROVIDERS_VIEW } from "./providers.js";
 import { REQUESTS_VIEW } from "./requests.js";
 import { RUN_VIEW } from "./run.js";
 import { RUNS_VIEW } from "./runs.js";
@@ -29,7 +30,7 @@ import { failed, signedOutView } from "./parts.js";
  */
 
 /** @type {View[]} */
-const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, WORKSPACES_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, AUDIT_VIEW];
+const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, WORKSPACES_VIEW, PROVIDERS_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, AUDIT_VIEW];
 
 /** Opens the page that the address names. Every change needs to know whose page this is, so that is asked first. */
 export async function openPage() {

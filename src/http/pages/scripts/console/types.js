@@ -132,6 +132,8 @@
  * @property {string} margin_percent
  * @property {boolean} is_default
  *
+ * @typedef {{ slug: string, name: string, about: string, enabled: boolean, position: number }} BillingProvider
+ *
  * @typedef {{ reach: { members: number, keys: number, members_over: number, keys_over: number }, counted_up_to: number }} PlanReach
  *
  * @typedef {{ id: string, provider: string, subject: string, put_at: string, member: string | null, login: string | null }} Block
