@@ -44,6 +44,18 @@ const SAID = {
   "projects.normal_name": "its project",
   "projects.created_at": "dates",
   "projects.archived_at": "dates",
+  "handoffs.provider": "at which billing provider you signed in",
+  "handoffs.state": "at which billing provider you signed in",
+  "handoffs.created_at": "dates",
+  "handoffs.expires_at": "dates",
+  "handoffs.confirmed_at": "dates",
+  "handoffs.redeeming_at": "dates",
+  "handoffs.ended_at": "dates",
+  "provider_keys.provider": "at which billing provider you signed in",
+  "provider_keys.label": "its name",
+  "provider_keys.mask": "its masked form",
+  "provider_keys.secret_sha256": "fingerprints",
+  "provider_keys.created_at": "dates",
   "allotments.name": "its name",
   "keys.own_limit_nano": "what raises or lowers it",
   "keys.upstream_limit_nano": "what raises or lowers it",
@@ -130,6 +142,8 @@ const OURS = [
   "projects.id", "projects.public_id", "projects.owner_id", "projects.change_id",
   "owners.id", "owners.kind", "owners.created_at", "owners.plan_rev", "owners.change_id", "payments.owner_id", "payments.change_id",
   "raises.id", "raises.public_id", "raises.key_id", "raises.change_id",
+  "handoffs.id", "handoffs.public_id", "handoffs.owner_id", "handoffs.challenge", "handoffs.blob", "handoffs.wrong_codes", "handoffs.change_id",
+  "provider_keys.id", "provider_keys.public_id", "provider_keys.owner_id", "provider_keys.project_id", "provider_keys.handoff", "provider_keys.change_id",
   "holds.key_id", "holds.actor", "holds.change_id",
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
   "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
@@ -146,7 +160,7 @@ const OURS = [
 
 /** Tables that are not about people. */
 const IMPERSONAL = [
-  "audit_actions", "closed_workspaces", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "closed_workspaces", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "providers", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
   "models", "usage_workspaces", "usage_days_read", "usage_months_summed", "workspaces", "unread_workspaces",
 ];
 
