@@ -4,6 +4,8 @@
 use crate::{
     Sandbox,
     faults::Fault,
+    google::service_account::service_account_json,
+    google::{DirectoryLie, DirectoryPerson},
     message::{Request, Response},
     money::Usd,
     openrouter::NewKey,
@@ -11,9 +13,18 @@ use crate::{
     spending::{Metering, Spent},
     usage::NewUse,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(crate) const PREFIX: &str = "/_sandbox/";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DirectoryChange {
+    #[serde(default)]
+    people: Vec<DirectoryPerson>,
+    lies: Option<Vec<DirectoryLie>>,
+}
 
 type Answer = Result<Response, String>;
 
@@ -37,6 +48,12 @@ impl Sandbox {
             ("POST", "google") => self.change_google_tokens(request),
             ("POST", "google/rotate") => Ok(self.rotate_keys()),
             ("POST", "google/retire") => Ok(self.retire_keys()),
+            ("GET", "directory/key") => Ok(Response::json(
+                200,
+                &json!({"service_account": service_account_json()}),
+            )),
+            ("POST", "directory") => self.change_directory(request),
+            ("POST", "organization") => self.change_organization(request),
             _ => Ok(Response::json(
                 404,
                 &json!({"error": "no such control route"}),
@@ -172,6 +189,24 @@ impl Sandbox {
     fn retire_keys(&mut self) -> Response {
         self.retire_google_keys();
         Response::json(200, &json!({"retired": true}))
+    }
+
+    /// Adds or changes people of the directory, and sets what it says that is not so.
+    fn change_directory(&mut self, request: &Request) -> Answer {
+        let change: DirectoryChange =
+            serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
+        self.put_directory(change.people);
+        if let Some(lies) = change.lies {
+            self.set_directory_lies(lies);
+        }
+        Ok(Response::json(200, &json!({"set": true})))
+    }
+
+    fn change_organization(&mut self, request: &Request) -> Answer {
+        let organization =
+            serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
+        self.set_organization(organization);
+        Ok(Response::json(200, &json!({"set": true})))
     }
 
     fn add_usage(&mut self, request: &Request, now_ms: i64) -> Answer {

@@ -3,7 +3,10 @@
 
 use crate::{
     Sandbox,
-    generator::{DAYDREAM_KEY_MARK, DAYDREAM_TOKEN_MARK, GOOGLE_TOKEN_MARK, TOKEN_MARK},
+    generator::{
+        DAYDREAM_KEY_MARK, DAYDREAM_TOKEN_MARK, DIRECTORY_TOKEN_MARK, GOOGLE_TOKEN_MARK, TOKEN_MARK,
+    },
+    github::ORGANIZATION_TOKEN,
     ledger::{Violation, ViolationKind},
     message::Request,
     operation::{Host, Operation},
@@ -140,6 +143,11 @@ enum Secret {
     GoogleToken,
     DaydreamToken,
     DaydreamKey,
+    /// The token of a member of the organization.
+    OrganizationToken,
+    DirectoryToken,
+    /// The private key of the service account.
+    ServiceAccountKey,
 }
 
 impl Secret {
@@ -147,11 +155,14 @@ impl Secret {
         match self {
             Self::OpenrouterKey => host == Host::Openrouter,
             Self::GithubClient => [Host::Github, Host::GithubApi].contains(&host),
-            Self::GithubToken => host == Host::GithubApi,
             Self::GoogleClient => host == Host::GoogleToken,
             // Sign-in needs the ID token only, so an access token belongs nowhere.
             Self::GoogleToken => false,
             Self::DaydreamToken | Self::DaydreamKey => host == Host::DaydreamApi,
+            Self::GithubToken | Self::OrganizationToken => host == Host::GithubApi,
+            Self::DirectoryToken => host == Host::GoogleDirectory,
+            // It signs, and it leaves the Worker for nobody.
+            Self::ServiceAccountKey => false,
         }
     }
 }
@@ -166,6 +177,9 @@ impl std::fmt::Display for Secret {
             Self::GoogleToken => "a Google token",
             Self::DaydreamToken => "a token of Daydream's",
             Self::DaydreamKey => "a key of Daydream's",
+            Self::OrganizationToken => "the organization's token",
+            Self::DirectoryToken => "a token for the directory",
+            Self::ServiceAccountKey => "the service account's key",
         })
     }
 }
@@ -186,6 +200,9 @@ fn secrets_in(sandbox: &Sandbox, text: &str) -> impl Iterator<Item = Secret> {
         (google_token, Secret::GoogleToken),
         (text.contains(DAYDREAM_TOKEN_MARK), Secret::DaydreamToken),
         (text.contains(DAYDREAM_KEY_MARK), Secret::DaydreamKey),
+        (text.contains(ORGANIZATION_TOKEN), Secret::OrganizationToken),
+        (text.contains(DIRECTORY_TOKEN_MARK), Secret::DirectoryToken),
+        (text.contains("PRIVATE KEY"), Secret::ServiceAccountKey),
     ]
     .into_iter()
     .filter_map(|(found, secret)| found.then_some(secret))

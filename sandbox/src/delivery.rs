@@ -244,6 +244,11 @@ fn failure(operation: Operation, status: u16) -> Response {
         Host::Google | Host::GoogleToken | Host::GoogleCerts => {
             google::oauth_error(status, google::usual_error(status), "The sandbox says no.")
         }
+        Host::GoogleDirectory => google::directory::error(
+            status,
+            google::directory::usual_reason(status),
+            "The sandbox says no.",
+        ),
     }
 }
 
@@ -259,6 +264,9 @@ fn rate_limited(
         Host::Github | Host::GithubApi => github::rate_limited(retry_after, now),
         Host::Google | Host::GoogleToken | Host::GoogleCerts => {
             google::oauth_error(429, "rate_limit_exceeded", "Too many requests.")
+        }
+        Host::GoogleDirectory => {
+            google::directory::error(429, "rateLimitExceeded", "Quota exceeded for quota metric")
         }
     };
     let answer = match retry_after {

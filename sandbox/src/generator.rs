@@ -16,6 +16,9 @@ pub const DAYDREAM_TOKEN_MARK: &str = "eyJhbGciOiJub25lIn0.c2FuZGJveA";
 /// Every key of Daydream's begins with this.
 pub const DAYDREAM_KEY_MARK: &str = "sk_sandbox_daydream_";
 
+/// Every access token for the directory begins with this.
+pub const DIRECTORY_TOKEN_MARK: &str = "ya29.directory-sandbox";
+
 #[derive(Clone, Debug)]
 pub struct Generator {
     seed: u64,
@@ -45,6 +48,11 @@ impl Generator {
     /// An access token of Google: `ya29.`, the word sandbox, and 64 hex digits.
     pub fn google_token(&mut self) -> String {
         format!("{GOOGLE_TOKEN_MARK}{}", self.hex())
+    }
+
+    /// An access token for the directory: its mark and 64 hex digits.
+    pub fn directory_token(&mut self) -> String {
+        format!("{DIRECTORY_TOKEN_MARK}{}", self.hex())
     }
 
     /// An authorization code of twenty hex digits, as GitHub's are.

@@ -15,6 +15,8 @@ pub struct Ledger {
     pub secrets_minted: Vec<String>,
     pub github_tokens: Vec<GithubToken>,
     pub google_tokens: Vec<GoogleToken>,
+    /// The access tokens for the directory.
+    pub directory_tokens: Vec<String>,
     /// The `prompt` of each approved authorization.
     pub github_prompts: Vec<Option<String>>,
     /// The keys that billing providers made for people's own accounts.

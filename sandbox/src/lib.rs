@@ -34,8 +34,11 @@ pub use clock::{DAY_MS, Period, timestamp};
 pub use delivery::HeldCall;
 pub use faults::{Fault, FaultKind};
 pub use generator::sha256_hex;
+pub use github::{ORGANIZATION, ORGANIZATION_TOKEN, Organization};
+pub use google::service_account::{DIRECTORY_SUBJECT, service_account_json};
 pub use google::{
-    GOOGLE_PERSONAS, GoogleBehaviour, GooglePersona, GoogleTokens, TokenLie, google_persona,
+    DirectoryLie, DirectoryPerson, GOOGLE_PERSONAS, GoogleBehaviour, GooglePersona, GoogleTokens,
+    Standing, TokenLie, google_persona,
 };
 pub use ledger::{
     Assignment, Call, GithubToken, GoogleToken, Ledger, LinkedKey, Outcome, Unshown, UpstreamKey,
@@ -66,6 +69,7 @@ pub struct Sandbox {
     waiting: Waiting,
     github: github::State,
     google: google::State,
+    directory: google::directory::State,
     openrouter: openrouter::State,
     linking: daydream::Linking,
     metering: Metering,
@@ -92,6 +96,7 @@ impl Sandbox {
             github: github::State::default(),
             google: google::State::default(),
             linking: daydream::Linking::default(),
+            directory: google::directory::State::default(),
             metering: Metering::default(),
             uses: usage::Uses::default(),
             reports: Reports::default(),
@@ -185,6 +190,21 @@ impl Sandbox {
         self.google.retire();
     }
 
+    /// Adds people to the Workspace's directory, or changes those of the same ids.
+    pub fn put_directory(&mut self, people: Vec<DirectoryPerson>) {
+        self.directory.put(people);
+    }
+
+    /// From now on the directory says these things that are not so, and no others.
+    pub fn set_directory_lies(&mut self, lies: Vec<DirectoryLie>) {
+        self.directory.tell(lies);
+    }
+
+    /// Changes GitHub's organization.
+    pub fn set_organization(&mut self, organization: Organization) {
+        self.github.organization = organization;
+    }
+
     /// The sandbox's time for a caller's time, in milliseconds.
     fn time(&mut self, now_ms: i64) -> i64 {
         let now = now_ms.saturating_add(self.clock_offset_ms);
@@ -199,6 +219,7 @@ impl Sandbox {
             Host::Google | Host::GoogleToken | Host::GoogleCerts => {
                 google::perform(self, operation, request, now)
             }
+            Host::GoogleDirectory => google::directory::answer(self, request, now),
             Host::Openrouter => openrouter::perform(self, operation, request, now),
             Host::OpenrouterSite => openrouter::oauth::authorize(self, request, now),
             Host::Daydream | Host::DaydreamApi => daydream::perform(self, operation, request, now),
@@ -216,6 +237,7 @@ fn without_operation(request: &Request) -> Response {
     match Host::of(request.path()) {
         Some((Host::Github | Host::Google, "style.css")) => github::stylesheet(),
         Some((Host::Openrouter, _)) => openrouter::error(404, "Resource not found"),
+        Some((Host::GoogleDirectory, _)) => google::directory::error(404, "notFound", "Not Found"),
         Some((Host::GithubApi, _)) => github::api_error(404, "Not Found"),
         Some((Host::GoogleToken | Host::GoogleCerts, _)) => {
             google::oauth_error(404, "invalid_request", "Not Found")

@@ -1,5 +1,6 @@
 //! The operations that the sandbox plays, their names, and the routes that lead to them.
 
+use crate::google::service_account;
 use crate::message::Request;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ pub enum Host {
     GoogleToken,
     /// www.googleapis.com, under `/google-apis`.
     GoogleCerts,
+    /// admin.googleapis.com, under `/google-admin`.
+    GoogleDirectory,
     /// openrouter.ai, under `/openrouter/api/v1`.
     Openrouter,
     /// The pages of openrouter.ai, under `/openrouter`.
@@ -35,6 +38,7 @@ impl Host {
             (Self::GoogleToken, "/google-oauth/"),
             (Self::GoogleCerts, "/google-apis/"),
             (Self::Google, "/google/"),
+            (Self::GoogleDirectory, "/google-admin/"),
             (Self::Openrouter, "/openrouter/api/v1/"),
             (Self::OpenrouterSite, "/openrouter/"),
             (Self::DaydreamApi, "/daydream-api/"),
@@ -56,6 +60,7 @@ impl Host {
             Self::Openrouter | Self::OpenrouterSite => "openrouter.ai",
             Self::Daydream => "app.daydream.live",
             Self::DaydreamApi => "api.daydream.live",
+            Self::GoogleDirectory => "admin.googleapis.com",
         }
     }
 }
@@ -97,6 +102,12 @@ operations! {
     GoogleAuthorize "google.authorize" Google,
     GoogleToken "google.token" GoogleToken,
     GoogleCerts "google.certs" GoogleCerts,
+    GithubOrgMembers "github.org.members" GithubApi,
+    GithubOrgMember "github.org.member" GithubApi,
+    GoogleServiceToken "google.service_token" GoogleToken,
+    GoogleUsersList "google.users" GoogleDirectory,
+    GoogleUsersDeleted "google.users.deleted" GoogleDirectory,
+    GoogleUsersGet "google.users.get" GoogleDirectory,
     KeysCreate "openrouter.keys.create" Openrouter,
     KeysList "openrouter.keys.list" Openrouter,
     KeysGet "openrouter.keys.get" Openrouter,
@@ -161,6 +172,22 @@ impl Operation {
                 Some(Self::GithubUser)
             }
             (Host::GithubApi, "DELETE", ["applications", _, "token"]) => Some(Self::GithubRevoke),
+            (Host::GithubApi, "GET", ["orgs", _, "members"]) => Some(Self::GithubOrgMembers),
+            (Host::GithubApi, "GET", ["orgs", _, "members", _]) => Some(Self::GithubOrgMember),
+            (Host::GoogleToken, "POST", ["token"]) if service_account::is_asked(request) => {
+                Some(Self::GoogleServiceToken)
+            }
+            (Host::GoogleDirectory, "GET", ["admin", "directory", "v1", "users"]) => {
+                let deleted = request.query_value("showDeleted").as_deref() == Some("true");
+                Some(if deleted {
+                    Self::GoogleUsersDeleted
+                } else {
+                    Self::GoogleUsersList
+                })
+            }
+            (Host::GoogleDirectory, "GET", ["admin", "directory", "v1", "users", _]) => {
+                Some(Self::GoogleUsersGet)
+            }
             (Host::Google, "GET" | "POST", ["o", "oauth2", "v2", "auth"]) => {
                 Some(Self::GoogleAuthorize)
             }

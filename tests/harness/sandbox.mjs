@@ -80,6 +80,21 @@ export class Sandbox {
     return this.#control("POST", "usage", { hash, usd });
   }
 
+  /** The key file of the service account that may read the directory. @returns {Promise<string>} */
+  async serviceAccount() {
+    return (await this.#control("GET", "directory/key")).service_account;
+  }
+
+  /** Adds people to the directory, or changes those of the same ids. @param {{ id: string, email: string, standing: string }[]} people */
+  async directory(people) {
+    return this.#control("POST", "directory", { people });
+  }
+
+  /** Who is in the organization, by account number. @param {number[]} members */
+  async organization(members) {
+    return this.#control("POST", "organization", { members });
+  }
+
   async stop() {
     await this.group.kill();
   }

@@ -1,8 +1,8 @@
-//! api.github.com: `GET /user`, `GET /user/{id}`, `DELETE /applications/{client_id}/token`.
+//! api.github.com: `GET /user`, `GET /user/{id}`, the members of an organization, and `DELETE /applications/{client_id}/token`.
 
 use super::{
     limits::{Caller, Window},
-    personas,
+    organization, personas,
     personas::{Behaviour, Persona},
 };
 use crate::{
@@ -21,7 +21,12 @@ const VERSIONS: &[&str] = &["2022-11-28", "2026-03-10"];
 enum Identity {
     Anonymous,
     App,
-    User { persona: Persona, scope: String },
+    /// A member of the organization, by their own token.
+    Organization,
+    User {
+        persona: Persona,
+        scope: String,
+    },
 }
 
 pub(super) fn answer(
@@ -34,7 +39,7 @@ pub(super) fn answer(
     let identity = identify(sandbox, request);
     let caller = match &identity {
         Ok(Identity::User { persona, .. }) => Caller::Account(persona.github_id),
-        Ok(Identity::App) => Caller::App,
+        Ok(Identity::App | Identity::Organization) => Caller::App,
         Ok(Identity::Anonymous) | Err(_) => Caller::Anonymous,
     };
     let hourly = sandbox.settings().github_hourly_limit;
@@ -73,6 +78,13 @@ fn route(
     match (operation, identity) {
         (Operation::GithubRevoke, Identity::App) => revoke(sandbox, request, now),
         (Operation::GithubRevoke, _) => error(404, "Not Found"),
+        (Operation::GithubOrgMembers, Identity::Organization) => {
+            organization::members(&sandbox.github.organization, request)
+        }
+        (Operation::GithubOrgMember, Identity::Organization) => {
+            organization::member(&sandbox.github.organization, request)
+        }
+        (Operation::GithubOrgMembers | Operation::GithubOrgMember, _) => error(404, "Not Found"),
         (_, Identity::User { persona, scope }) if last_segment(request) == "user" => {
             own_profile(sandbox, persona, scope, now)
         }
@@ -100,6 +112,9 @@ fn identify(sandbox: &Sandbox, request: &Request) -> Result<Identity, Response> 
         .credential("bearer")
         .or_else(|| request.credential("token"))
         .unwrap_or_default();
+    if bearer == organization::ORGANIZATION_TOKEN {
+        return Ok(Identity::Organization);
+    }
     let token = sandbox
         .ledger()
         .github_tokens
@@ -131,7 +146,11 @@ fn profile(sandbox: &Sandbox, id: &str, now: i64) -> Response {
         last.and_then(|last| personas::persona(last))
             .or_else(|| personas::by_github_id(id))
     });
-    match persona.filter(|persona| persona.behaviour != Behaviour::Suspended) {
+    let deleted = &sandbox.github.organization.deleted;
+    let is_shown = |persona: &Persona| {
+        persona.behaviour != Behaviour::Suspended && !deleted.contains(&persona.github_id)
+    };
+    match persona.filter(is_shown) {
         Some(persona) => Response::json(200, &user(sandbox, &persona, now)),
         None => error(404, "Not Found"),
     }

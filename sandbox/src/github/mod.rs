@@ -3,12 +3,14 @@
 mod api;
 mod authorize;
 mod limits;
+mod organization;
 pub(crate) mod page;
 mod personas;
 pub(crate) mod redirect;
 mod token;
 
 pub(crate) use api::{error as api_error, rate_limited, usual_text};
+pub use organization::{ORGANIZATION, ORGANIZATION_TOKEN, Organization};
 pub(crate) use page::stylesheet;
 pub use personas::{Behaviour, PERSONAS, Persona, persona};
 
@@ -28,6 +30,7 @@ pub(crate) struct State {
     /// For each account number, the persona that signed in last with it. Several personas may share a number.
     last_persona: BTreeMap<u64, String>,
     limits: limits::Limits,
+    pub organization: Organization,
 }
 
 /// What an authorization code grants.

@@ -1,10 +1,15 @@
-//! Google: the OpenID sign-in of accounts.google.com, the token endpoint, and the certificates of its ID tokens.
+//! Google: the OpenID sign-in of accounts.google.com, the token endpoint, the certificates of its ID tokens, and the
+//! directory of a Workspace with the service account that reads it.
 
 mod certs;
+pub(crate) mod directory;
+mod directory_people;
+pub(crate) mod service_account;
 mod sign_in;
 mod sign_in_personas;
 mod tokens;
 
+pub use directory_people::{DirectoryLie, DirectoryPerson, Standing};
 pub use sign_in_personas::{GOOGLE_PERSONAS, GoogleBehaviour, GooglePersona, google_persona};
 pub use tokens::{GoogleTokens, TokenLie};
 
@@ -42,6 +47,7 @@ pub(crate) fn perform(
 ) -> Response {
     match operation {
         Operation::GoogleAuthorize => sign_in::authorize(sandbox, request, now),
+        Operation::GoogleServiceToken => service_account::exchange(sandbox, request, now),
         Operation::GoogleToken => tokens::exchange(sandbox, request, now),
         _ => certs::published(sandbox),
     }

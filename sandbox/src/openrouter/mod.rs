@@ -75,7 +75,13 @@ pub(crate) fn perform(
         | Operation::GithubRevoke
         | Operation::GoogleAuthorize
         | Operation::GoogleToken
-        | Operation::GoogleCerts => Err(error(404, usual_text(404))),
+        | Operation::GoogleCerts
+        | Operation::GithubOrgMembers
+        | Operation::GithubOrgMember
+        | Operation::GoogleServiceToken
+        | Operation::GoogleUsersList
+        | Operation::GoogleUsersDeleted
+        | Operation::GoogleUsersGet => Err(error(404, usual_text(404))),
     };
     result.unwrap_or_else(|refusal| refusal)
 }
