@@ -40,6 +40,7 @@ export function localVars({ origin, sandboxUrl }) {
     GOOGLE_JWKS_URL: `${sandboxUrl}/google-apis/oauth2/v3/certs`,
     GITHUB_URL: `${sandboxUrl}/github`,
     GITHUB_API_URL: `${sandboxUrl}/github-api`,
+    GOOGLE_DIRECTORY_URL: `${sandboxUrl}/google-admin`,
     OPENROUTER_API_URL: `${sandboxUrl}/openrouter/api/v1`,
     OPENROUTER_AUTH_URL: `${sandboxUrl}/openrouter/auth`,
     DAYDREAM_AUTH_URL: `${sandboxUrl}/daydream/sign-in/local`,

@@ -4,11 +4,13 @@
 //! starts nothing. Each of the three gates (`PROJECT_STATUS`, `PROVISIONING_ENABLED`, `MAX_TOTAL_KEYS`) opens only on
 //! its exact word or a valid number.
 
+pub mod directories;
 mod forms;
 pub mod page_files;
 pub mod people;
 mod reader;
 
+use crate::config::directories::{DirectorySetting, OrganizationSetting};
 use crate::config::page_files::PageFiles;
 use crate::config::reader::SettingsReader;
 pub use crate::config::reader::{Problem, Published};
@@ -59,6 +61,10 @@ pub struct Config {
     pub admins: Vec<String>,
     /// `API_KEYS_PAGE`: whether members have their pages and routes. Without it, they do only in development.
     pub keys_page: bool,
+    /// `GOOGLE_SA_KEY_JSON` and `GOOGLE_DIRECTORY_SUBJECT`: the directory that says who has left.
+    pub directory: DirectorySetting,
+    /// `GITHUB_ORG` and `GITHUB_ORG_TOKEN`: the organization that says who has left.
+    pub organization: OrganizationSetting,
     pub upstreams: Upstreams,
     pub published: Published,
     /// No setting: the build gives it.
@@ -92,6 +98,8 @@ impl Config {
         let exclusive_workspace = env.exclusive_workspace();
         let admins = env.admins(&relay);
         let keys_page = env.keys_page(in_development);
+        let directory = env.directory(&google_domains);
+        let organization = env.organization();
         let upstreams = env.upstreams();
         let published = env.published();
         match (public_origin, upstreams) {
@@ -111,6 +119,8 @@ impl Config {
                 exclusive_workspace,
                 admins,
                 keys_page,
+                directory,
+                organization,
                 upstreams,
                 published,
                 page_files: PageFiles::default(),

@@ -9,7 +9,7 @@ use crate::crypto::keyring::Keyring;
 use crate::domain::policy::gate::ClaimPolicy;
 use crate::domain::time::Timestamp;
 use crate::ports::signatures::Signatures;
-use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimiter};
+use crate::ports::{Clock, Database, HttpClient, KeyValue, Log, Random, RateLimiter, Signer};
 use crate::store::ops::alarms::HealthFlags;
 use crate::upstream::client::UpstreamClient;
 use crate::upstream::google_keys::GoogleKeys;
@@ -27,6 +27,7 @@ pub struct App {
     pub http: Rc<dyn HttpClient>,
     pub clock: Rc<dyn Clock>,
     pub random: Rc<dyn Random>,
+    pub signer: Rc<dyn Signer>,
     pub rate_limiter: Rc<dyn RateLimiter>,
     pub log: Rc<dyn Log>,
     pub signatures: Rc<dyn Signatures>,

@@ -139,6 +139,8 @@ pub enum Error {
     AlreadyDecided {
         state: request::RequestState,
     },
+    /// The list of people is not held any more: it was decided, or it has expired.
+    ListNotHeld,
     /// What the request asks for is not possible any more.
     RequestOutdated,
     /// The configuration names this member as an admin, so no one can suspend or ban them here.
@@ -261,6 +263,7 @@ impl Error {
             | Self::NothingToRequest
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
+            | Self::ListNotHeld
             | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft
@@ -360,6 +363,7 @@ impl Error {
             Self::JobUnderWay => "job_under_way",
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
+            Self::ListNotHeld => "list_not_held",
             Self::RequestOutdated => "request_outdated",
             Self::MemberIsAdmin => "member_is_admin",
             Self::MemberLeft => "member_left",

@@ -6,6 +6,7 @@ pub(crate) mod chunk;
 pub(crate) mod claim;
 pub(crate) mod closure;
 pub mod context;
+pub(crate) mod departures;
 pub mod error;
 pub(crate) mod google;
 pub(crate) mod handoff;

@@ -47,6 +47,8 @@ pub enum QueuedWork {
     },
     /// Anyone has reported this secret: it is disabled at OpenRouter.
     LeakedSecret(ReportedGeneration),
+    /// An administrator has released a list of people who are gone: they are put out.
+    Departures,
     /// The workspace of our keys is closed, or opened again, because of this administrator.
     Closure { actor: PublicId },
 }

@@ -16,7 +16,7 @@ use crate::domain::people::session::Session;
 use crate::domain::run::{Job, RunBudget, WorkersPlan};
 use crate::domain::time::Timestamp;
 use crate::ports::DbError;
-use crate::store::ops::cursors::{Cursor, UsageCursor};
+use crate::store::ops::cursors::{Cursor, OffboardCursor, UsageCursor};
 use crate::store::ops::runs::{self, Ending, Renewed};
 
 /// A run that is silent for this many seconds counts as dead. A run renews its lease while it works, at the latest when
@@ -255,6 +255,7 @@ async fn keep_cursor(
 ) -> Result<(), DbError> {
     let text = match job {
         Job::Sweep | Job::SpendSnapshot => return Ok(()),
+        Job::Offboard => serde_json::to_string(&OffboardCursor::new(dry_run, run.now)),
         Job::Reconcile => serde_json::to_string(&Cursor::new(dry_run, run.now)),
         Job::UsageSync => serde_json::to_string(&UsageCursor::new(dry_run, days, run.now)),
     };

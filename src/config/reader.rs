@@ -301,6 +301,7 @@ impl SettingsReader<'_> {
             "https://app.daydream.live/sign-in/local",
         );
         let daydream_api = self.base("DAYDREAM_API_BASE", "https://api.daydream.live");
+        let google_directory = self.base("GOOGLE_DIRECTORY_URL", "https://admin.googleapis.com");
         Some(Upstreams {
             openrouter_api: openrouter_api?,
             github: github?,
@@ -311,6 +312,7 @@ impl SettingsReader<'_> {
             openrouter_auth: openrouter_auth?,
             daydream_auth: daydream_auth?,
             daydream_api: daydream_api?,
+            google_directory: google_directory?,
         })
     }
 

@@ -37,6 +37,8 @@ pub enum IdKind {
     Handoff,
     /// A key that a billing provider made for a member.
     ProviderKey,
+    /// A list of people who are gone.
+    Departure,
 }
 
 impl IdKind {
@@ -59,6 +61,7 @@ impl IdKind {
             Self::AdminPin => "pin",
             Self::Handoff => "hnd",
             Self::ProviderKey => "pky",
+            Self::Departure => "dep",
         }
     }
 }

@@ -8,6 +8,10 @@ pub const LIST_REPEATS: &str = "list_repeats";
 /// The code of a run that an administrator asked to stop.
 pub const STOP_ASKED: &str = "stop_asked";
 
+/// The codes of a run that skips a directory, because one of its settings is missing or its key file cannot be read.
+pub const DIRECTORY_INCOMPLETE: &str = "directory_half_configured";
+pub const DIRECTORY_MALFORMED: &str = "directory_key_malformed";
+
 /// A job that runs by itself, and also when an admin asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
@@ -15,6 +19,7 @@ pub enum Job {
     Reconcile,
     UsageSync,
     SpendSnapshot,
+    Offboard,
 }
 
 impl Job {
@@ -24,6 +29,7 @@ impl Job {
             Self::Reconcile,
             Self::UsageSync,
             Self::SpendSnapshot,
+            Self::Offboard,
         ];
         known.into_iter().find(|job| job.name() == name)
     }
@@ -34,6 +40,7 @@ impl Job {
             Self::Reconcile => "reconcile",
             Self::UsageSync => "usage_sync",
             Self::SpendSnapshot => "spend_snapshot",
+            Self::Offboard => "offboard",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the current time. A run can therefore be replayed for a past moment, and it never acts early.
 
 mod halt;
+pub mod offboard;
 pub mod reconcile;
 pub mod snapshot;
 pub mod sweep;
@@ -33,6 +34,8 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
     }
     match cron {
         EVERY_TEN_MINUTES => {
+            // Before the sweep, so that it finds the keys of those who are put out.
+            offboard::go_on(app, scheduled).await;
             // Otherwise another trigger is at work, and reads usage too.
             if sweep_and_go_on(app, scheduled).await {
                 usage_sync::go_on(app, scheduled).await;
@@ -40,7 +43,10 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
             }
         }
         AFTER_MIDNIGHT => usage_sync::run(app, scheduled).await,
-        EVERY_NIGHT => reconcile::run(app, scheduled).await,
+        EVERY_NIGHT => {
+            offboard::run(app, scheduled).await;
+            reconcile::run(app, scheduled).await;
+        }
         _ => app.note(
             "warn",
             "trigger_unknown",
@@ -73,10 +79,12 @@ pub async fn run_queued(app: &App) {
                 Job::Reconcile => reconcile::begin(app, *run, dry_run).await,
                 Job::UsageSync => usage_sync::begin(app, *run, dry_run, days).await,
                 Job::SpendSnapshot => snapshot::work(app, *run).await,
+                Job::Offboard => offboard::begin(app, *run, dry_run).await,
             },
             Some(QueuedWork::LeakedSecret(reported)) => {
                 rotate::disable_reported(app, &reported).await;
             }
+            Some(QueuedWork::Departures) => offboard::put_out(app).await,
             Some(QueuedWork::Closure { actor }) => {
                 if let Err(error) = closure::follow(app, actor.as_str()).await {
                     closure::left_to_sweep(app, error);

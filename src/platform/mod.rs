@@ -7,6 +7,7 @@ mod database;
 mod fetcher;
 mod inbound;
 mod signatures;
+mod signer;
 mod small;
 mod stream;
 
@@ -121,6 +122,7 @@ fn build(env: &Env) -> Built {
         http: Rc::new(fetcher::Fetcher::new(console.clone())),
         clock: Rc::new(small::SystemClock),
         random: Rc::new(small::SystemRandom),
+        signer: Rc::new(signer::WebCryptoSigner),
         rate_limiter: Rc::new(brake),
         log: Rc::new(console),
         signatures: Rc::new(signatures::WebCrypto),

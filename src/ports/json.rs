@@ -15,6 +15,7 @@ use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::key::stray::MarkedRow;
 use crate::domain::money::NanoUsd;
+use crate::domain::people::departure::WalkStep;
 use crate::domain::people::handoff::HandoffState;
 use crate::domain::people::history;
 use crate::domain::people::identity::{Provider, Status};
@@ -182,6 +183,7 @@ words!(
     Status,
     Provider,
     HandoffState,
+    WalkStep,
     history::HistoryActor,
     history::HistoryEvent,
     notice::NoticeKind,

@@ -113,6 +113,17 @@ pub trait Random {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
 
+/// Signs with a private key.
+pub trait Signer {
+    /// The signature of `message` by RSASSA-PKCS1-v1_5 with SHA-256 (RS256). `pkcs8` is the key in DER. Returns `None` if
+    /// the key is none, or if nothing can be signed here.
+    fn sign_rs256<'a>(
+        &'a self,
+        pkcs8: &'a [u8],
+        message: &'a [u8],
+    ) -> LocalFuture<'a, Option<Vec<u8>>>;
+}
+
 /// The edge's limit on the rate of requests. It is a rate limiter and not a quota. Quotas are in the database.
 pub trait RateLimiter {
     /// Answers whether one more request for `key` is within `limit`. A rate limiter that does not answer lets the

@@ -1,6 +1,8 @@
 //! Members: whose session it is, whether it is current, and ending the sessions of a member.
 
 pub mod blocks;
+pub mod departures;
+pub mod erasure;
 pub mod export;
 pub mod exported;
 pub mod grants;
@@ -8,6 +10,7 @@ pub mod history;
 pub mod limit_requests;
 pub mod notices;
 pub mod offboard;
+pub mod presences;
 pub mod projects;
 pub mod requests;
 pub mod roster;

@@ -65,12 +65,15 @@ use crate::store::keys::strays;
 use crate::store::keys::successors;
 use crate::store::keys::upstream_holds;
 use crate::store::members::blocks;
+use crate::store::members::departures;
+use crate::store::members::erasure;
 use crate::store::members::export;
 use crate::store::members::grants;
 use crate::store::members::history;
 use crate::store::members::limit_requests;
 use crate::store::members::notices;
 use crate::store::members::offboard;
+use crate::store::members::presences;
 use crate::store::members::projects;
 use crate::store::members::requests;
 use crate::store::members::roster;
@@ -128,7 +131,10 @@ pub fn statements() -> Vec<&'static Sql> {
         mints::STATEMENTS,
         missing::STATEMENTS,
         notices::STATEMENTS,
+        departures::STATEMENTS,
+        erasure::STATEMENTS,
         offboard::STATEMENTS,
+        presences::STATEMENTS,
         over_quota::STATEMENTS,
         origin::STATEMENTS,
         overview::STATEMENTS,

@@ -163,7 +163,8 @@ fn forbidden(answer: &Answer) -> Failed {
     }
 }
 
-fn is_rate_limit(answer: &Answer) -> bool {
+/// Answers whether GitHub asks to be called less often.
+pub(super) fn is_rate_limit(answer: &Answer) -> bool {
     answer.status == 429 || (answer.status == 403 && answer.retry_after.is_some())
 }
 
@@ -184,7 +185,8 @@ pub async fn revoke(upstream: &UpstreamClient<'_>, oauth: &OAuthApp, token: &Sec
     upstream.http.send(call).await;
 }
 
-fn api(upstream: &UpstreamClient<'_>, method: &'static str, path: &str) -> Option<Call> {
+/// A call of the REST API, still without a credential.
+pub(super) fn api(upstream: &UpstreamClient<'_>, method: &'static str, path: &str) -> Option<Call> {
     let call = client::call(method, &upstream.bases.github_api, path)?;
     Some(
         call.header("accept", String::from("application/vnd.github+json"))

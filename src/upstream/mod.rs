@@ -2,8 +2,10 @@
 
 pub mod billing;
 pub mod client;
+pub mod directory;
 pub mod github;
 pub mod google;
 pub mod google_keys;
 pub mod openrouter;
+pub mod organization;
 pub mod sign_in;

@@ -31,6 +31,17 @@ const SAID = {
   "allotments.subject": "account number",
   "allotments.kind": "whether the account may claim here",
   "allotments.since": "whether the account may claim here",
+  "presences.found": "whether the account is still there",
+  "presences.walk": "whether the account is still there",
+  "presences.strikes": "whether the account is still there",
+  "presences.strike_day": "whether the account is still there",
+  "presences.since": "whether the account is still there",
+  "departures.reason": "whether the account is still there",
+  "departures.since": "whether the account is still there",
+  "departures.blocked_at": "whether the account may claim here",
+  "departed.reason": "whether the account is still there",
+  "departed.since": "whether the account may claim here",
+  "departed.erased_at": "whether the account may claim here",
   "blocks.subject": "account number",
   "blocks.since": "whether the account may claim here",
   "owners.plan_id": "your plan",
@@ -148,6 +159,7 @@ const OURS = [
   "generations.id", "generations.public_id", "generations.key_id", "generations.owner_id", "generations.slot", "generations.op_nonce",
   "generations.upstream_name", "generations.workspace_id", "generations.plan_rev", "generations.attempts", "generations.next_attempt_at", "generations.unsettled", "generations.switch_doubted_at", "generations.limit_sent_at", "generations.cap_due_at", "generations.readings_since_off", "generations.replaces",
   "generations.missing_since", "generations.held", "generations.change_id", "generations.guardrail_id", "generations.guardrail_sent_at", "generations.guardrail_list_offset",
+  "presences.owner_id", "presences.source", "departures.list_id", "departures.owner_id", "departed.owner_id", "departed.change_id",
   "daily_uses.owner_id", "notice_reads.owner_id",
   "admin_pins.email_sha256", "admin_pins.domain", "admin_pins.owner_id", "admin_pins.public_id", "admin_pins.since", "admin_pins.refused_at", "admin_pins.change_id",
   "generations.explained_nano", "limit_steps.generation_id",
@@ -160,7 +172,7 @@ const OURS = [
 
 /** Tables that are not about people. */
 const IMPERSONAL = [
-  "audit_actions", "closed_workspaces", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "providers", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "closed_workspaces", "departure_lists", "directories", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "providers", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
   "models", "usage_workspaces", "usage_days_read", "usage_months_summed", "workspaces", "unread_workspaces",
 ];
 

@@ -8,9 +8,10 @@ use crate::support::bystanders::Bystanders;
 use crate::support::{Browser, World};
 
 /// Tables with rows for everybody.
-const OF_THE_DEPLOYMENT: [&str; 9] = [
+const OF_THE_DEPLOYMENT: [&str; 10] = [
     "audit_actions",
     "closed_workspaces",
+    "directories",
     "instance",
     "providers",
     "seats",

@@ -21,6 +21,7 @@ pub struct Change {
     pub body: &'static str,
 }
 
+const HELD_LIST: Option<&str> = Some("SELECT public_id FROM departure_lists WHERE id > 0");
 const KEY: Option<&str> = Some(
     "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member' ORDER BY k.id LIMIT 1",
 );
@@ -59,7 +60,7 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 43] = [
+pub const CHANGES: [Change; 45] = [
     of(
         "POST",
         "/api/v1/providers/{slug}/start",
@@ -124,6 +125,20 @@ pub const CHANGES: [Change; 43] = [
         r#"{"accept_terms":1}"#,
     ),
     of("POST", "/api/v1/keys/refresh", "member", None, "{}"),
+    of(
+        "POST",
+        "/api/v1/admin/departures/{id}/release",
+        "operator",
+        HELD_LIST,
+        "{}",
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/departures/{id}/reject",
+        "operator",
+        HELD_LIST,
+        "{}",
+    ),
     of(
         "PATCH",
         "/api/v1/keys/{id}",
@@ -392,6 +407,13 @@ pub fn begun() -> (World, Vec<Cookies>) {
     let body = format!(r#"{{"provider":"github","subject":"{subject}"}}"#);
     assert!(operator.post("/api/v1/admin/blocks", &body).status < 300);
     world.pass(TEN_MINUTES);
+    // A list of people who are gone waits for an administrator.
+    world.db.run(
+        "INSERT INTO audit (change_id, target, action, actor, after, at)
+         VALUES ('listed', 'dep_aaaaaaaaaaaaaaaaaaaaaaaa', 'departures_listed', 'offboard', 'held', 1);
+         INSERT INTO departure_lists (public_id, provider, state, made_at, expires_at, change_id)
+         VALUES ('dep_aaaaaaaaaaaaaaaaaaaaaaaa', 'google', 'held', 1, 4000000000, 'listed')",
+    );
     world.db.run(
         "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
          VALUES ('run_aaaaaaaaaaaaaaaaaaaaaaaa', 'reconcile', 1, 1, 1, 'running')",

@@ -190,6 +190,7 @@ pub fn tell(world: &World) {
     operator.sign_in("operator");
     let ends = r#"{"sessions":"end","confirm":0}"#;
     assert_eq!(operator.patch("/api/v1/admin/settings", ends).status, 200);
+    departures(world);
 }
 
 /// A member who has spent all of today's budget deletes the key and claims another one.
@@ -288,6 +289,63 @@ fn plans(world: &World, operator: &Browser<'_>) {
     }));
     assign("default");
     world.bend.set(None);
+}
+
+/// A directory says that people are gone: a list expires, one is rejected, one is released, and in the end what is stored
+/// about them is erased.
+fn departures(world: &World) {
+    let people: Vec<u64> = (0..8).map(|n| 9_000_040 + n).collect();
+    world.set("GITHUB_ORG", sandbox::ORGANIZATION);
+    world.set("GITHUB_ORG_TOKEN", sandbox::ORGANIZATION_TOKEN);
+    // Beside them there are a hundred people who are no members here.
+    let are_there = |members: &[u64]| {
+        let organization = sandbox::Organization {
+            members: members.iter().copied().chain(1..=100).collect(),
+            ..sandbox::Organization::default()
+        };
+        world.sandbox.borrow_mut().set_organization(organization);
+    };
+    let night = |days: i64| {
+        world.pass(days * 86_400);
+        assert!(world.offboard());
+    };
+    let decide = |verb: &str| {
+        let operator = Browser::signed_in(world, "operator");
+        let lists = operator.get("/api/v1/admin/departures").json()["lists"].clone();
+        let id = lists[0]["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/admin/departures/{id}/{verb}");
+        let response = operator.post(&path, "{}");
+        assert!((200..300).contains(&response.status), "{response:?}");
+    };
+    for n in 40..48 {
+        Browser::signed_in(world, &format!("load-{n}"));
+    }
+    let holder = Browser::signed_in(world, "load-40");
+    assert_eq!(holder.claim().status, 201);
+    are_there(&people);
+    night(1);
+    are_there(&people[5..]);
+    for days in [1, 1, 8] {
+        night(days);
+    }
+    decide("reject");
+    night(1);
+    night(1);
+    are_there(&people[4..]);
+    night(1);
+    decide("release");
+    let service = world.service();
+    let go_on = keycap::jobs::offboard::go_on(service.app(), world.now());
+    world.run(go_on).unwrap();
+    night(31);
+    // For once it does not answer.
+    world.add_fault("github.org.members", "refuse", json!({ "status": 403 }));
+    world.pass(86_400);
+    let service = world.service();
+    let doubtful = keycap::jobs::offboard::run(service.app(), world.now());
+    world.run(doubtful).unwrap();
+    world.set("GITHUB_ORG", "");
+    world.set("GITHUB_ORG_TOKEN", "");
 }
 
 /// Blocks, bans and leaving.

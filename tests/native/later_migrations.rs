@@ -47,6 +47,11 @@ fn used() -> World {
     let hash = world.usable().last().unwrap().hash.clone();
     world.by_hand("PATCH", &format!("/keys/{hash}"), &json!({ "limit": 4 }));
     world.marker_without_row(1);
+    // The people of the story's lists are forgotten by now.
+    world.db.run(
+        "INSERT INTO departures (list_id, owner_id, reason, since, blocked_at)
+         SELECT (SELECT MAX(id) FROM departure_lists), MAX(owner_id), 'gone', 1, 1 FROM departed",
+    );
     // An administrator disables every key, and the workspace is ours alone.
     world.set(
         "OPENROUTER_WORKSPACE_ID",

@@ -60,6 +60,7 @@ mod members;
 mod migrations;
 mod mutants;
 mod notices;
+mod offboarding;
 mod orders;
 mod other_account;
 mod own_keys;

@@ -43,10 +43,16 @@ const UNTOLD: [(&str, &str); 11] = [
 ];
 
 /// Statements that follow another failure of the database, with the test that refuses them.
-const REFUSED_ELSEWHERE: [(&str, &str); 1] = [(
-    "idempotency::RELEASE_FOR_RETRY",
-    "a_request_whose_end_cannot_be_recorded_either_stays_in_progress",
-)];
+const REFUSED_ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "idempotency::RELEASE_FOR_RETRY",
+        "a_request_whose_end_cannot_be_recorded_either_stays_in_progress",
+    ),
+    (
+        "presences::DOUBT",
+        "a_doubt_that_cannot_be_written_down_fails_the_run_and_puts_nobody_out",
+    ),
+];
 
 /// What was refused so far.
 #[derive(Default)]

@@ -76,6 +76,13 @@ const NEVER_MADE = [
   "openrouter.analytics.meta",
   "openrouter.analytics.query",
   "openrouter.guardrails.update",
+  // So are these: who has left the organization or the Workspace.
+  "github.org.members",
+  "github.org.member",
+  "google.service_token",
+  "google.users",
+  "google.users.deleted",
+  "google.users.get",
 ];
 
 /** Operations that are sent once, whatever the answer is. */

@@ -23,7 +23,7 @@ export { inWaves, secretsIn };
 /** @typedef {import("../harness/client.mjs").Answer} Answer */
 
 export const TEN_MINUTES = 600;
-const NIGHT = "0 3 * * *";
+export const NIGHT = "0 3 * * *";
 
 /** Limits that no test reaches by accident; `http.test.mjs` tests the real ones. */
 export const UNLIMITED = Object.fromEntries(
@@ -116,8 +116,12 @@ export const ROUTES = [
   { path: "/api/v1/admin/jobs/{id}", methods: ["POST"], admin: true },
   { path: "/api/v1/admin/runs/{id}", methods: ["GET"], admin: true },
   { path: "/api/v1/admin/runs/{id}/stop", methods: ["POST"], admin: true },
+  { path: "/api/v1/admin/departures", methods: ["GET"], admin: true },
+  { path: "/api/v1/admin/departures/{id}/release", methods: ["POST"], admin: true },
+  { path: "/api/v1/admin/departures/{id}/reject", methods: ["POST"], admin: true },
   { path: "/api/v1/admin/openapi.json", methods: ["GET"], admin: true },
   { path: "/admin", methods: ["GET"], admin: true },
+  { path: "/admin/departures", methods: ["GET"], admin: true },
   { path: "/admin/members", methods: ["GET"], admin: true },
   { path: "/admin/members/{id}", methods: ["GET"], admin: true },
   { path: "/admin/keys", methods: ["GET"], admin: true },

@@ -76,6 +76,7 @@ impl Error {
             | Self::NothingToRequest
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
+            | Self::ListNotHeld
             | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft

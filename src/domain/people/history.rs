@@ -96,6 +96,9 @@ pub enum HistoryEvent {
     Suspended,
     #[serde(rename(serialize = "banned", deserialize = "member_banned"))]
     Banned,
+    /// A directory said that the account is gone.
+    #[serde(rename(serialize = "departed", deserialize = "member_departed"))]
+    Departed,
     #[serde(rename(serialize = "reinstated", deserialize = "member_reinstated"))]
     Reinstated,
     #[serde(rename(serialize = "left", deserialize = "member_left"))]

@@ -1,6 +1,7 @@
 //! The people who use keycap: their identities, addresses, texts, requests and history.
 
 pub mod address;
+pub mod departure;
 pub mod handoff;
 pub mod history;
 pub mod identity;

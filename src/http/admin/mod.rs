@@ -4,6 +4,7 @@ pub(crate) mod allotments;
 pub(crate) mod audit;
 pub mod blocks;
 pub(crate) mod credit;
+pub(crate) mod departures;
 pub(crate) mod description;
 pub(crate) mod findings;
 pub(crate) mod jobs;

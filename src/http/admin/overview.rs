@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use crate::app::error::Error;
 use crate::config::Problem;
+use crate::domain::people::departure::UNKNOWN_SECS;
 use crate::domain::policy::switches::{
     AccountSwitch, KeysSwitch, Minting, Restore, UpstreamTerms, WorkspaceClosure,
 };
-use crate::domain::run::STOP_ASKED;
+use crate::domain::run::{DIRECTORY_MALFORMED, STOP_ASKED};
 use crate::domain::time::Timestamp;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -81,6 +82,14 @@ pub enum AttentionKind {
     SweepMissing,
     ComparisonFailed,
     ComparisonMissing,
+    /// The comparison of members with the directories failed.
+    OffboardingFailed,
+    /// A directory is configured, and no run has compared members with it.
+    OffboardingMissing,
+    /// A directory was not believed for a day, so nobody is put out who has left.
+    DirectoryUnknown,
+    /// People who are gone wait to be released or rejected.
+    DeparturesHeld,
     /// A key was perhaps made, and nobody knows yet.
     MintsUnsure,
     /// A key was to be disabled or enabled, and OpenRouter has not confirmed it for an hour.
@@ -128,7 +137,11 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let app = &*context.app;
     let now = app.now();
-    let [waiting, keys, facts] = overview::statements(now.plus(-LATE_SECS), now.plus(-REUSED_SECS));
+    let [waiting, keys, facts] = overview::statements(
+        now.plus(-LATE_SECS),
+        now.plus(-REUSED_SECS),
+        now.plus(-UNKNOWN_SECS),
+    );
     let stmts = vec![waiting, keys, facts, runs::latest(), settings::settings()];
     let (_, rows) = members::signed_in(&*app.db, &session, stmts).await?;
     let of_overview = [rows_of(&rows, 0)?, rows_of(&rows, 1)?, rows_of(&rows, 2)?];
@@ -140,7 +153,8 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
     let terms_wait = settings.upstream_terms == UpstreamTerms::Unconfirmed
         && !app.config.terms.upstream_terms_waived;
     let mut attention = alarms(&settings, &facts, &waiting);
-    attention.extend(of_jobs(&facts, now));
+    let compares = app.config.directory.is_set() || app.config.organization.is_set();
+    attention.extend(of_jobs(&facts, compares, now));
     attention.extend(of_rows(&waiting));
     attention.extend(of_switches(&settings, &facts, terms_wait));
     if seats > 0 && keys.live.saturating_add(keys.retained) >= seats {
@@ -179,7 +193,7 @@ fn alarms(
 
 /// A job whose latest run failed, or which has not run for too long. A run that ended with work left, or because an
 /// administrator asked it to stop, is no failure.
-fn of_jobs(facts: &DeploymentFacts, now: Timestamp) -> Vec<AttentionItem> {
+fn of_jobs(facts: &DeploymentFacts, compares: bool, now: Timestamp) -> Vec<AttentionItem> {
     let sweep = of_job(
         &facts.sweep,
         AttentionKind::SweepFailed,
@@ -192,7 +206,25 @@ fn of_jobs(facts: &DeploymentFacts, now: Timestamp) -> Vec<AttentionItem> {
         AttentionKind::ComparisonMissing,
         now.plus(-RECONCILE_MISSING_SECS),
     );
-    sweep.into_iter().chain(comparison).flatten().collect()
+    // The run itself says why a directory was not believed, and one night of that is no alarm.
+    let doubted = |run: &EndedRun| {
+        run.code
+            .as_deref()
+            .is_some_and(|code| code.starts_with("directory_") && code != DIRECTORY_MALFORMED)
+    };
+    let offboard = JobFacts {
+        ended: facts.offboard.ended.clone().filter(|run| !doubted(run)),
+        ..facts.offboard.clone()
+    };
+    let offboarding = of_job(
+        &offboard,
+        AttentionKind::OffboardingFailed,
+        AttentionKind::OffboardingMissing,
+        now.plus(-RECONCILE_MISSING_SECS),
+    );
+    let offboarding = offboarding.into_iter().filter(|_| compares);
+    let jobs = sweep.into_iter().chain(comparison).chain(offboarding);
+    jobs.flatten().collect()
 }
 
 fn of_job(
@@ -220,6 +252,8 @@ fn of_job(
 
 fn of_rows(waiting: &WaitingRows) -> Vec<AttentionItem> {
     let all = [
+        AttentionKind::DirectoryUnknown.counted(waiting.unknown_directories),
+        AttentionKind::DeparturesHeld.counted(waiting.departures),
         AttentionKind::AdminAddressesReused.counted(waiting.admin_addresses_reused),
         AttentionKind::MintsUnsure.counted(waiting.unsure_mints),
         AttentionKind::SwitchesLate.counted(waiting.in_flight),

@@ -25,7 +25,7 @@ const fn section(path: &'static str, name: &'static str) -> Section {
     }
 }
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     section("/admin", "Overview"),
     Section {
         shows: Some(IdKind::Member),
@@ -43,6 +43,7 @@ const SECTIONS: [Section; 12] = [
     section("/admin/providers", "Providers"),
     section("/admin/blocks", "Blocks"),
     section("/admin/allotments", "Allotments"),
+    section("/admin/departures", "Departures"),
     section("/admin/audit", "Audit"),
 ];
 

@@ -1,8 +1,8 @@
 //! The administrators' part of the route table: the pages of the console, and the API behind them.
 
 use crate::http::admin::{
-    allotments, audit, blocks, credit, description, findings, jobs, keys as everybodys_keys,
-    members, overview, plan_reach, plans, providers, settings, workspaces,
+    allotments, audit, blocks, credit, departures, description, findings, jobs,
+    keys as everybodys_keys, members, overview, plan_reach, plans, providers, settings, workspaces,
 };
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
@@ -34,6 +34,7 @@ pub(super) const OF_ADMINS: &[Route] = &[
     page("/admin/blocks"),
     page("/admin/allotments"),
     page("/admin/audit"),
+    page("/admin/departures"),
     admin(Method::Get, "/api/v1/admin/overview", |c| {
         Box::pin(overview::show_overview(c))
     })
@@ -262,6 +263,23 @@ pub(super) const OF_ADMINS: &[Route] = &[
     .takes::<NoMembers>(SMALL)
     .summary("Stop a run before its next chunk of work")
     .answers(&[ok::<jobs::RunBody>(200), ok::<jobs::RunBody>(202)]),
+    admin(Method::Get, "/api/v1/admin/departures", |c| {
+        Box::pin(departures::list_departures(c))
+    })
+    .summary("What the directories say, and the lists of people who are gone")
+    .answers(&[ok::<departures::DeparturesBody>(200)]),
+    admin(Method::Post, "/api/v1/admin/departures/{id}/release", |c| {
+        Box::pin(departures::release_departures(c))
+    })
+    .takes::<NoMembers>(SMALL)
+    .summary("Release a held list: exactly its people are put out")
+    .answers(&[ok::<departures::DepartureListBody>(202)]),
+    admin(Method::Post, "/api/v1/admin/departures/{id}/reject", |c| {
+        Box::pin(departures::reject_departures(c))
+    })
+    .takes::<NoMembers>(SMALL)
+    .summary("Reject a held list: nothing happens to its people")
+    .answers(&[ok::<departures::DepartureListBody>(200)]),
     admin(Method::Get, "/api/v1/admin/openapi.json", |c| {
         Box::pin(description::show_description(c))
     })

@@ -46,7 +46,7 @@ macro_rules! events {
             'upstream_limit_kept', 'upstream_lifted', 'limit_raised', 'raise_ended', 'cap_changed', 'guardrail_changed',
             'recorded', 'refused', 'cleared', 'disabled', 'enabled', 'superseded', 'grace_ended', 'expired', 'key_missed',
             'key_found', 'revoke_confirmed', 'revoke_given_up', 'erased', 'member_created', 'signed_in', 'login_passed_on',
-            'sessions_ended', 'terms_accepted', 'member_suspended', 'member_banned', 'member_reinstated', 'member_left',
+            'sessions_ended', 'terms_accepted', 'member_suspended', 'member_banned', 'member_departed', 'member_reinstated', 'member_left',
             'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided', 'request_withdrawn', 'key_moved',
             'project_created', 'project_renamed', 'project_archived', 'project_restored')
           AND (u.action NOT IN ('cap_changed', 'disabled', 'enabled') OR u.before <> u.after

@@ -9,6 +9,7 @@ use crate::ports::{Database, DbError, Rows, Stmt};
 use crate::store::audit;
 use crate::store::keys::due::Due;
 use crate::store::members;
+use crate::store::members::erasure;
 use crate::store::members::roster::{self, MemberDetails};
 use crate::store::query::StoreError;
 use crate::store::query::batch_retrying_unknown;
@@ -121,66 +122,6 @@ statements! {
         FROM current_sessions a JOIN members m ON m.owner_id = a.owner_id
         WHERE a.member = :member AND a.epoch = :epoch AND m.login = :login
         ON CONFLICT DO NOTHING";
-
-    // The name of a key changes only with an audit row of the key. A key that ends in this batch already has one.
-    UNNAME_GUARD { change: PublicId, now: Timestamp, member: PublicId } =
-        "INSERT INTO audit (change_id, target, action, actor, at)
-        SELECT :change, k.public_id, 'key_renamed', m.public_id, :now FROM members m JOIN keys k ON k.owner_id = m.owner_id
-        WHERE m.public_id = :member AND (k.name IS NOT NULL OR k.project_id IS NOT NULL)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)
-        ON CONFLICT DO NOTHING";
-
-    UNNAME { change: PublicId, member: PublicId } = "UPDATE keys SET name = NULL, project_id = NULL, change_id = :change
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND (name IS NOT NULL OR project_id IS NOT NULL)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = keys.public_id)";
-
-    // The providers' keys go on working there. Only what is on record of them is forgotten, with their labels.
-    UNLINK { member: PublicId, change: PublicId } = "DELETE FROM provider_keys
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
-
-    // The names of projects are the member's own words.
-    UNPROJECT { member: PublicId, change: PublicId } = "DELETE FROM projects
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
-
-    UNREAD { member: PublicId, change: PublicId } = "DELETE FROM notice_reads
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
-
-    UNMASK { member: PublicId, change: PublicId } = "UPDATE generations SET label = NULL
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND label IS NOT NULL
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
-
-    // The requests are declined, since nobody is left to receive an answer.
-    WITHDRAW_GUARD { change: PublicId, now: Timestamp, member: PublicId } =
-        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
-        SELECT :change, q.public_id, 'request_decided', m.public_id, q.state, 'declined', :now
-        FROM members m JOIN requests q ON q.owner_id = m.owner_id
-        WHERE m.public_id = :member AND q.state = 'open'
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)
-        ON CONFLICT DO NOTHING";
-
-    WITHDRAW { now: Timestamp, change: PublicId, member: PublicId } =
-        "UPDATE requests SET state = 'declined', decided_at = :now, change_id = :change
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member) AND state = 'open'
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = requests.public_id)";
-
-    UNWRITE { member: PublicId, change: PublicId } = "UPDATE requests SET note = NULL, answer = NULL
-        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
-
-    // An allotment names the person. A person who comes back has to ask again.
-    UNALLOT { member: PublicId, change: PublicId } = "DELETE FROM allotments
-        WHERE (provider, subject) = (SELECT m.provider, m.subject FROM members m WHERE m.public_id = :member)
-        AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
-
-    // Stored answers to the member, and to administrators about the member, may name the person.
-    UNANSWER { member: PublicId, change: PublicId } = "DELETE FROM idempotency_keys
-        WHERE (owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
-            OR (owner_id, key_sha256) IN
-              (SELECT o.owner_id, o.key_sha256 FROM idempotency_names o WHERE o.member = :member))
-          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 
     // This comes last, because the other statements find the person by what it erases. The owner stays, with the plan
     // and with what was spent.
@@ -351,30 +292,8 @@ pub async fn leave(db: &dyn Database, leaving: &Leaving<'_>) -> Result<Option<Ve
         login: leaving.login,
     })];
     stmts.extend(end_keys(change, member, member, now));
+    stmts.extend(erasure::words(change, member.as_str(), member, now));
     stmts.extend([
-        stmt!(UNNAME_GUARD {
-            change,
-            now,
-            member,
-        }),
-        stmt!(UNNAME { change, member }),
-        stmt!(UNLINK { member, change }),
-        stmt!(UNPROJECT { member, change }),
-        stmt!(UNREAD { member, change }),
-        stmt!(UNMASK { member, change }),
-        stmt!(WITHDRAW_GUARD {
-            change,
-            now,
-            member,
-        }),
-        stmt!(WITHDRAW {
-            now,
-            change,
-            member,
-        }),
-        stmt!(UNWRITE { member, change }),
-        stmt!(UNALLOT { member, change }),
-        stmt!(UNANSWER { member, change }),
         stmt!(ERASE {
             pseudonym: leaving.pseudonym,
             change,

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use crate::domain::people::departure::{DirectoryKind, WalkStep};
 use crate::domain::time::Timestamp;
+use crate::store::members::presences::WalkCounts;
 use crate::store::usage::days::DayRevision;
 
 from_json! {
@@ -218,5 +220,148 @@ from_json! {
         /// The workspaces that are still to be walked, the next one last.
         pub places: Vec<String>,
         pub position: Option<Position>,
+    }
+}
+
+from_json! {
+    /// The counts of what a run of offboarding found and did.
+    #[derive(Clone, Debug, Default, Serialize)]
+    pub struct OffboardCounts {
+        pub dry_run: bool,
+        /// A directory was walked for the first time, or for the first time since its settings changed. Nothing followed.
+        pub first_look: bool,
+        /// The people whom the directories list.
+        pub listed: i64,
+        /// The active members whom a directory has ever shown, and those whom none ever did.
+        pub checked: i64,
+        pub never_seen: i64,
+        /// Of the checked members, those who are gone, and those of whom nothing is known.
+        pub inactive: i64,
+        pub unknown: i64,
+        /// The questions about single people.
+        pub asked: i64,
+        /// The people of a list that waits for an administrator.
+        pub held: i64,
+        /// The members who were put out, and their keys.
+        pub blocked: i64,
+        pub keys: i64,
+        /// The members whose data was erased.
+        pub erased: i64,
+        pub errors: i64,
+        /// Each error, as a code.
+        pub problems: Vec<String>,
+    }
+}
+
+/// At most this many errors are named; the others are only counted.
+const PROBLEMS: usize = 200;
+
+impl OffboardCounts {
+    /// Adds what a walk has found.
+    pub const fn found(&mut self, listed: i64, of: &WalkCounts) {
+        self.listed = self.listed.saturating_add(listed);
+        self.checked = self.checked.saturating_add(of.checked);
+        self.never_seen = self.never_seen.saturating_add(of.never_seen);
+        self.inactive = self.inactive.saturating_add(of.inactive);
+        self.unknown = self.unknown.saturating_add(of.unknown);
+    }
+
+    /// Counts and names an error.
+    pub fn problem(&mut self, code: &str) {
+        self.errors = self.errors.saturating_add(1);
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(code.to_owned());
+        }
+    }
+}
+
+from_json! {
+    /// How far a walk through a directory has come.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct DirectoryWalk {
+        /// The digest of the directory.
+        pub source: String,
+        /// Nothing follows from this walk.
+        pub only_looks: bool,
+        pub step: WalkStep,
+        /// The name of the next page. `None` at the beginning, and after the last page.
+        pub page: Option<String>,
+        /// A page of the present step was read.
+        pub page_read: bool,
+        /// Digests of the pages, and of their names, that came already.
+        pub seen: Vec<String>,
+        /// The id of somebody whom the list has shown, to ask about them too.
+        pub control: Option<String>,
+        /// When the last good walk began, in seconds of UTC; 0 if there was none.
+        pub good_at: i64,
+        /// The people who were listed, and those who were deleted since the last good walk.
+        pub people: i64,
+        pub deleted: i64,
+        /// The owner of the last member who was asked for.
+        pub asked: i64,
+        pub all_asked: bool,
+    }
+}
+
+impl DirectoryWalk {
+    /// Returns a walk at its beginning. `good_at` is when the last good walk through the same directory began; without one,
+    /// this walk only looks.
+    pub fn new(source: String, good_at: Option<Timestamp>) -> Self {
+        Self {
+            source,
+            only_looks: good_at.is_none(),
+            step: WalkStep::Lists,
+            page: None,
+            page_read: false,
+            seen: Vec::new(),
+            control: None,
+            good_at: good_at.map_or(0, Timestamp::secs),
+            people: 0,
+            deleted: 0,
+            asked: 0,
+            all_asked: false,
+        }
+    }
+}
+
+from_json! {
+    /// How far a run of offboarding has come.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct OffboardCursor {
+        /// When it began, in seconds of UTC. Its walks have this as their name.
+        pub began: i64,
+        /// The directories that are still to be walked, the next one last.
+        pub left: Vec<String>,
+        pub walk: Option<DirectoryWalk>,
+        /// The code with which the run will end, if a directory was skipped or doubtful.
+        pub code: Option<String>,
+        pub counts: OffboardCounts,
+    }
+}
+
+impl OffboardCursor {
+    /// Returns the cursor of a run that begins at `now`.
+    pub fn new(dry_run: bool, now: Timestamp) -> Self {
+        let left = DirectoryKind::ALL.into_iter().rev();
+        Self {
+            began: now.secs(),
+            left: left.map(|kind| kind.name().to_owned()).collect(),
+            walk: None,
+            code: None,
+            counts: OffboardCounts {
+                dry_run,
+                ..OffboardCounts::default()
+            },
+        }
+    }
+
+    pub fn began(&self) -> Timestamp {
+        Timestamp::from_secs(self.began)
+    }
+
+    /// Notes that a directory was skipped or doubtful. The run ends with the first code.
+    pub fn met(&mut self, directory: &str, code: &str) {
+        self.counts.problem(&format!("{directory}: {code}"));
+        self.code.get_or_insert_with(|| code.to_owned());
     }
 }

@@ -46,7 +46,7 @@ macro_rules! run_facts {
 
 statements! {
     // A generation waits since its newest audit row; a change that is in flight, since it was sent.
-    WAITING { counted: i64, late_before: Timestamp, reused_after: Timestamp } = concat!("SELECT json_object(
+    WAITING { counted: i64, late_before: Timestamp, reused_after: Timestamp, unknown_before: Timestamp } = concat!("SELECT json_object(
           'stuck', ", waiting!("SELECT (SELECT a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1) AS at
             FROM generations g WHERE g.unsettled = 1 AND g.state = 'stuck'"), ",
           'unsure_mints', ", waiting!("SELECT g.created_at AS at
@@ -58,6 +58,10 @@ statements! {
           'findings', ", waiting!("SELECT f.first_seen_at AS at
             FROM (SELECT * FROM findings ORDER BY id DESC LIMIT :counted) f WHERE f.acknowledged_at IS NULL"), ",
           'admin_addresses_reused', ", waiting!("SELECT p.refused_at AS at FROM admin_pins p WHERE p.refused_at > :reused_after"), ",
+          'departures', ", waiting!("SELECT l.made_at AS at FROM departure_lists l JOIN departures d ON d.list_id = l.id
+            WHERE l.state = 'held'"), ",
+          'unknown_directories', ", waiting!("SELECT d.unknown_since AS at FROM directories d
+            WHERE d.unknown_since <= :unknown_before"), ",
           'drift', ", waiting!("SELECT d.first_seen_at AS at FROM drift d"), ",
           'unread_workspaces', ", waiting!("SELECT u.since AS at FROM unread_workspaces u"), ",
           'claim_requests', ", waiting!("SELECT q.created_at AS at
@@ -79,7 +83,7 @@ statements! {
     FACTS = concat!("SELECT json_object('minting_at', ", switched_at!("minting_switched"), ",
           'keys_at', ", switched_at!("keys_switched"), ", 'restore_at', ", switched_at!("restore_suspected"), ",
           'account_at', ", switched_at!("account_lost"), ",
-          'sweep', ", run_facts!("sweep"), ", 'reconcile', ", run_facts!("reconcile"), ")");
+          'sweep', ", run_facts!("sweep"), ", 'reconcile', ", run_facts!("reconcile"), ", 'offboard', ", run_facts!("offboard"), ")");
 }
 
 from_json! {
@@ -108,6 +112,10 @@ from_json! {
         pub findings: WaitingCount,
         /// Addresses of admins under which another account has signed in lately.
         pub admin_addresses_reused: WaitingCount,
+        /// The people of held lists.
+        pub departures: WaitingCount,
+        /// Directories that were not believed for a day.
+        pub unknown_directories: WaitingCount,
         pub drift: WaitingCount,
         /// Workspaces whose keys the latest run could not read.
         pub unread_workspaces: WaitingCount,
@@ -143,6 +151,7 @@ from_json! {
         pub account_at: Option<Timestamp>,
         pub sweep: JobFacts,
         pub reconcile: JobFacts,
+        pub offboard: JobFacts,
     }
 }
 
@@ -165,14 +174,19 @@ from_json! {
     }
 }
 
-/// The statements that read the overview. Nothing counts as late that was sent after `late_before`, and an admin's
-/// address counts as reused if that was after `reused_after`.
-pub fn statements(late_before: Timestamp, reused_after: Timestamp) -> [Stmt; 3] {
+/// The statements that read the overview. Nothing counts as late that was sent after `late_before`, an admin's address
+/// counts as reused if that was after `reused_after`, and no directory as unknown that was believed after `unknown_before`.
+pub fn statements(
+    late_before: Timestamp,
+    reused_after: Timestamp,
+    unknown_before: Timestamp,
+) -> [Stmt; 3] {
     [
         stmt!(WAITING {
             counted: COUNTED,
             late_before,
             reused_after,
+            unknown_before,
         }),
         stmt!(KEYS { counted: COUNTED }),
         stmt!(FACTS),

@@ -219,6 +219,14 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "acknowledges a key that is nobody's",
     ),
     (
+        ("POST", "/api/v1/admin/departures/{id}/release"),
+        "no directory is configured; what it does to a member is a suspension, which is played",
+    ),
+    (
+        ("POST", "/api/v1/admin/departures/{id}/reject"),
+        "no directory is configured",
+    ),
+    (
         ("POST", "/api/v1/admin/runs/{id}/stop"),
         "stops a run, as one that dies stops, which is played",
     ),

@@ -13,7 +13,7 @@ use super::database::{Sqlite, copy_of, dump, run_batch};
 use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
-const LISTS: [&str; 18] = [
+const LISTS: [&str; 20] = [
     "listed::HELD",
     "listed::NEWEST",
     "listed::OF_PLAN",
@@ -22,6 +22,8 @@ const LISTS: [&str; 18] = [
     "allotments::PAGE",
     "blocks::PAGE",
     "days::MODELS",
+    "departures::LISTS_SHOWN",
+    "departures::PEOPLE_SHOWN",
     "drift::OPEN",
     "drift::WORKSPACES",
     "findings::PAGE",
@@ -35,7 +37,7 @@ const LISTS: [&str; 18] = [
 ];
 
 /// Counts of everybody's rows, the bystanders' too.
-const COUNTS: [&str; 2] = ["overview::KEYS", "overview::WAITING"];
+const COUNTS: [&str; 3] = ["overview::KEYS", "overview::WAITING", "presences::COUNTS"];
 
 /// Statements that change something for everybody. From then on the two databases differ.
 const FOR_EVERYBODY: [&str; 2] = ["settings::HOLD_ALL", "settings::RELEASE_ALL"];

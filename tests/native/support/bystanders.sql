@@ -131,6 +131,14 @@ SELECT v.column1, 'hnd_bystander' || -v.column1, 0, 'openrouter', v.column2, 'th
 FROM moment, (VALUES (0, 'pending', NULL, NULL), (-1, 'ready', NULL, NULL), (-2, 'redeeming', 4102444800, NULL), (-3, 'unknown', 4102444800, 4102444800), (-4, 'redeemed', 4102444800, 4102444800)) v;
 INSERT INTO provider_keys (id, public_id, owner_id, provider, label, mask, secret_sha256, project_id, handoff, created_at, change_id)
 SELECT 0, 'pky_bystander0', 0, 'openrouter', 'their words', 'sk-or-v1-the...irs', printf('%064d', 7), 0, 'hnd_bystander4', past, 'chg_their_key' FROM moment;
+-- One of them waits in a held list, and one was put out.
+INSERT INTO presences (owner_id, source, walk, found, strikes, strike_day, since)
+SELECT v.column1, 'their directory', future, v.column2, v.column3, v.column4, v.column5 FROM moment, (VALUES (0, 'suspended', 2, 20768, 1794398400), (-1, 'active', 0, NULL, NULL)) v;
+INSERT INTO departure_lists (id, public_id, provider, state, made_at, expires_at, decided_at, change_id)
+SELECT v.column1, 'dep_bystander' || -v.column1, 'github', v.column2, past, future, v.column3, 'chg_their_list' FROM moment, (VALUES (0, 'held', NULL), (-1, 'released', 4102444800)) v;
+INSERT INTO departures (list_id, owner_id, reason, since, blocked_at)
+SELECT v.column1, v.column2, 'suspended', past, v.column3 FROM moment, (VALUES (0, 0, NULL), (-1, -2, 1794398400)) v;
+INSERT INTO departed (owner_id, reason, since, change_id) SELECT -2, 'suspended', future, 'chg_their_departure' FROM moment;
 DROP TABLE moment;
 DROP TABLE namesakes;
 DROP TABLE theirs;

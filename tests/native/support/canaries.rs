@@ -109,6 +109,8 @@ impl Canaries {
         all.extend(minted.map(|secret| ("a key's secret", end(secret))));
         let returned = ledger.sign_in_values.iter();
         all.extend(returned.map(|value| ("what a provider sent back", end(value))));
+        let of_directory = ledger.directory_tokens.iter();
+        all.extend(of_directory.map(|token| ("a token for the directory", end(token))));
         all.extend(tokens.map(|token| ("GitHub's token", end(&token.access_token))));
         for token in &ledger.google_tokens {
             all.push(("Google's token", end(&token.access_token)));

@@ -16,8 +16,13 @@ use keycap::config::Config;
 use keycap::domain::time::Timestamp;
 use keycap::ports::rate_limit::Limit;
 use keycap::ports::{
-    Clock, Database, DbError, LocalFuture, Log, NoRandomness, Random, RateLimiter, Rows, Stmt,
+    Clock, Database, DbError, LocalFuture, Log, NoRandomness, Random, RateLimiter, Rows, Signer,
+    Stmt,
 };
+use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::sha2::Sha256;
+use rsa::signature::{SignatureEncoding, Signer as _};
 use sandbox::Sandbox;
 
 use super::browser::Response;
@@ -239,6 +244,7 @@ impl World {
             }),
             clock: Rc::new(Hands(self.now_ms.clone())),
             random: Rc::new(Seeded(self.seed.clone())),
+            signer: Rc::new(Rsa),
             rate_limiter: Rc::new(Counting {
                 refusing: self.refusing.clone(),
                 rates: self.rates.clone(),
@@ -339,6 +345,17 @@ impl World {
         });
         let service = self.service();
         let run = keycap::jobs::run(service.app(), keycap::jobs::EVERY_NIGHT, self.now());
+        self.run(run).is_some()
+    }
+
+    /// One run of offboarding, as its Cron Trigger starts it. Returns false if it was cut.
+    pub fn offboard(&self) -> bool {
+        self.rehearse("offboarding", &|world| {
+            world.offboard();
+            world.runs().pop().unwrap_or_default()
+        });
+        let service = self.service();
+        let run = keycap::jobs::offboard::run(service.app(), self.now());
         self.run(run).is_some()
     }
 
@@ -469,6 +486,7 @@ fn settings() -> HashMap<&'static str, String> {
         ),
         ("GITHUB_URL", format!("{BASE}/github")),
         ("GITHUB_API_URL", format!("{BASE}/github-api")),
+        ("GOOGLE_DIRECTORY_URL", format!("{BASE}/google-admin")),
         ("OPENROUTER_API_URL", format!("{BASE}/openrouter/api/v1")),
         ("OPENROUTER_AUTH_URL", format!("{BASE}/openrouter/auth")),
         (
@@ -513,6 +531,21 @@ impl Random for Seeded {
 
 /// Counts of requests within one minute, by limit and key.
 pub type Rates = BTreeMap<(&'static str, String), u32>;
+
+/// Signs as WebCrypto does.
+struct Rsa;
+
+impl Signer for Rsa {
+    fn sign_rs256<'a>(
+        &'a self,
+        pkcs8: &'a [u8],
+        message: &'a [u8],
+    ) -> LocalFuture<'a, Option<Vec<u8>>> {
+        let key = rsa::RsaPrivateKey::from_pkcs8_der(pkcs8).ok();
+        let signature = key.map(|key| SigningKey::<Sha256>::new(key).sign(message).to_vec());
+        Box::pin(std::future::ready(signature))
+    }
+}
 
 struct Counting {
     refusing: Rc<RefCell<Vec<Limit>>>,

@@ -1,0 +1,110 @@
+//! What is stored about people who were put out, and how long.
+
+use serde_json::json;
+
+use super::company::{counts, gone_logins, night, organize, with_organization};
+use crate::support::{Browser, TEN_MINUTES, World};
+
+const OPERATOR: u64 = 1_000_001;
+const MEMBER: u64 = 1_000_100;
+
+/// A member with a key, a project and a request, who was put out.
+fn put_out() -> World {
+    let everybody: Vec<u64> = [OPERATOR, MEMBER].into_iter().chain(1..60).collect();
+    let world = with_organization(&everybody);
+    Browser::signed_in(&world, "operator");
+    let member = Browser::signed_in(&world, "member");
+    let claimed = member.claim().json();
+    let key = claimed["key"]["id"].as_str().unwrap();
+    let project = member.post(
+        "/api/v1/projects",
+        &json!({ "name": "My own words" }).to_string(),
+    );
+    assert_eq!(project.status, 201, "{project:?}");
+    let named = json!({ "name": "The name of my key" }).to_string();
+    assert_eq!(
+        member.patch(&format!("/api/v1/keys/{key}"), &named).status,
+        200
+    );
+    night(&world);
+    let left: Vec<u64> = everybody.into_iter().filter(|id| *id != MEMBER).collect();
+    organize(&world, &left, &[]);
+    night(&world);
+    night(&world);
+    assert_eq!(gone_logins(&world), ["member"]);
+    world.pass(TEN_MINUTES);
+    assert!(world.tick());
+    world
+}
+
+#[test]
+fn thirty_days_after_they_were_put_out_their_words_are_erased_and_they_are_refused_still() {
+    let world = put_out();
+    for _ in 0..29 {
+        night(&world);
+        assert_eq!(gone_logins(&world), ["member"]);
+    }
+    night(&world);
+    assert_eq!(
+        (
+            counts(&world)["erased"].clone(),
+            counts(&world)["problems"].clone()
+        ),
+        (json!(1), json!([]))
+    );
+    assert_eq!(gone_logins(&world), [""]);
+    let dump = world.db.dump();
+    for word in ["My own words", "The name of my key"] {
+        assert!(!dump.contains(word), "{word}");
+    }
+    assert_eq!(
+        world
+            .db
+            .number("SELECT COUNT(*) FROM departures WHERE owner_id > 0"),
+        0
+    );
+    night(&world);
+    assert_eq!(counts(&world)["erased"], json!(0));
+    let back = Browser::new(&world);
+    assert!(
+        back.sign_in("member")
+            .header("location")
+            .contains("auth_error=blocked")
+    );
+    // The account number stays, so an administrator can still reinstate them.
+    let operator = Browser::signed_in(&world, "operator");
+    let id = world
+        .db
+        .text("SELECT public_id FROM members WHERE subject = '1000100'");
+    let body = json!({ "status": "active" }).to_string();
+    let response = operator.patch(&format!("/api/v1/admin/members/{id}"), &body);
+    assert_eq!(response.status, 200, "{response:?}");
+    let member = Browser::signed_in(&world, "member");
+    let me = member.get("/api/v1/me").json();
+    assert_eq!(me["member"]["login"], json!("member"));
+    assert_eq!(member.claim().status, 201);
+}
+
+#[test]
+fn a_member_who_is_reinstated_before_that_keeps_their_words() {
+    let world = put_out();
+    let operator = Browser::signed_in(&world, "operator");
+    assert_eq!(operator.set_status("member", "active").status, 200);
+    for _ in 0..40 {
+        night(&world);
+    }
+    assert!(world.db.dump().contains("The name of my key"));
+}
+
+#[test]
+fn nothing_about_the_presence_of_a_member_who_leaves_by_themselves_is_stored() {
+    let world = with_organization(&[OPERATOR, MEMBER]);
+    Browser::signed_in(&world, "operator");
+    let member = Browser::signed_in(&world, "member");
+    night(&world);
+    let seen = "SELECT COUNT(*) FROM presences WHERE owner_id > 0";
+    assert_eq!(world.db.number(seen), 2);
+    let member = Browser::with(&world, &member.cookies.borrow());
+    assert!([202, 204].contains(&member.leave("member").status));
+    assert_eq!(world.db.number(seen), 1);
+}

@@ -1,0 +1,184 @@
+//! An organization at GitHub: its list, its single members, and accounts that do not exist any more.
+
+use sandbox::Organization;
+use serde_json::json;
+
+use super::company::{counts, gone_logins, night, organize, with_organization};
+use crate::support::{Browser, World, oracle};
+
+/// The account numbers of the personas `operator`, `member` and `second`.
+const OPERATOR: u64 = 1_000_001;
+const MEMBER: u64 = 1_000_100;
+const SECOND: u64 = 1_000_101;
+
+/// An organization of three people and some strangers, all of whom were seen once.
+fn three() -> World {
+    let everybody: Vec<u64> = [OPERATOR, MEMBER, SECOND]
+        .into_iter()
+        .chain(1..240)
+        .collect();
+    let world = with_organization(&everybody);
+    for persona in ["operator", "member", "second", "bigid"] {
+        Browser::signed_in(&world, persona);
+    }
+    assert_eq!(night(&world), "done first_look");
+    assert_eq!(counts(&world)["listed"], json!(242));
+    // The list ends with an empty page.
+    assert_eq!(world.calls("github.org.members"), 4);
+    world
+}
+
+fn without(one: u64) -> Vec<u64> {
+    let all = [OPERATOR, MEMBER, SECOND].into_iter().chain(1..240);
+    all.filter(|id| *id != one).collect()
+}
+
+#[test]
+fn who_leaves_the_organization_goes_after_two_nights_and_who_never_was_in_it_stays() {
+    let world = three();
+    organize(&world, &without(MEMBER), &[]);
+    assert_eq!(night(&world), "done");
+    assert_eq!(gone_logins(&world), [""; 0]);
+    assert_eq!(night(&world), "done");
+    assert_eq!(gone_logins(&world), ["member"]);
+    let reason = world
+        .db
+        .text("SELECT reason FROM departed WHERE owner_id > 0");
+    assert_eq!(reason, "not_a_member");
+    // The persona with the big number was never in the organization.
+    assert_eq!(counts(&world)["never_seen"], json!(1));
+    oracle::always(&world);
+}
+
+#[test]
+fn an_account_that_does_not_exist_any_more_goes_too() {
+    let world = three();
+    organize(&world, &without(MEMBER), &[MEMBER]);
+    night(&world);
+    night(&world);
+    assert_eq!(gone_logins(&world), ["member"]);
+    let reason = world
+        .db
+        .text("SELECT reason FROM departed WHERE owner_id > 0");
+    assert_eq!(reason, "no_account");
+}
+
+#[test]
+fn an_account_of_an_enterprise_that_github_hides_is_unknown() {
+    let world = three();
+    world
+        .db
+        .run("UPDATE members SET login = 'member_corp' WHERE login = 'member'");
+    organize(&world, &without(MEMBER), &[MEMBER]);
+    for _ in 0..3 {
+        assert_eq!(night(&world), "done");
+        assert_eq!(counts(&world)["unknown"], json!(1));
+    }
+    assert_eq!(gone_logins(&world), [""; 0]);
+}
+
+#[test]
+fn an_organization_that_is_not_shown_puts_nobody_out() {
+    let others: Vec<u64> = (1..240).collect();
+    for (organization, code) in [
+        (
+            Organization {
+                outsider: true,
+                members: others.clone(),
+                ..Organization::default()
+            },
+            "failed directory_empty",
+        ),
+        (
+            Organization {
+                same_page: true,
+                members: others.clone(),
+                ..Organization::default()
+            },
+            "failed directory_repeats",
+        ),
+        (
+            Organization {
+                members: others[..100].to_vec(),
+                ..Organization::default()
+            },
+            "failed directory_shrunk",
+        ),
+    ] {
+        let world = three();
+        world.sandbox.borrow_mut().set_organization(organization);
+        for _ in 0..3 {
+            assert_eq!(night(&world), code);
+        }
+        assert_eq!(gone_logins(&world), [""; 0]);
+    }
+    for (kind, more, code) in [
+        (
+            "refuse",
+            json!({ "status": 403 }),
+            "failed directory_forbidden",
+        ),
+        (
+            "refuse",
+            json!({ "status": 401 }),
+            "failed directory_forbidden",
+        ),
+        (
+            "refuse",
+            json!({ "status": 404 }),
+            "failed directory_forbidden",
+        ),
+        (
+            "rate_limited",
+            json!({ "retry_after": 60 }),
+            "failed directory_busy",
+        ),
+        (
+            "error_before",
+            json!({ "status": 502 }),
+            "failed directory_unavailable",
+        ),
+        ("html", json!({}), "failed directory_unreadable"),
+    ] {
+        let world = three();
+        let mut more = more;
+        more["times"] = json!(0);
+        world.add_fault("github.org.members", kind, more);
+        for _ in 0..3 {
+            assert_eq!(night(&world), code, "{kind}");
+        }
+        assert_eq!(gone_logins(&world), [""; 0]);
+    }
+}
+
+#[test]
+fn an_administrator_of_the_configuration_is_never_put_out() {
+    let world = three();
+    organize(&world, &without(OPERATOR), &[]);
+    for _ in 0..3 {
+        assert_eq!(night(&world), "done");
+    }
+    assert_eq!(gone_logins(&world), [""; 0]);
+    assert_eq!(counts(&world)["inactive"], json!(1));
+}
+
+#[test]
+fn the_organization_needs_its_login_and_its_token() {
+    let world = three();
+    world.set("GITHUB_ORG_TOKEN", "");
+    assert_eq!(night(&world), "done directory_half_configured");
+    world.set("GITHUB_ORG", "");
+    world.set("GITHUB_ORG_TOKEN", sandbox::ORGANIZATION_TOKEN);
+    assert_eq!(night(&world), "done directory_half_configured");
+}
+
+#[test]
+fn one_directory_that_is_doubtful_does_not_hold_up_the_other() {
+    let world = three();
+    world.set("GOOGLE_SA_KEY_JSON", &sandbox::service_account_json());
+    world.set("GOOGLE_DIRECTORY_SUBJECT", sandbox::DIRECTORY_SUBJECT);
+    organize(&world, &without(MEMBER), &[]);
+    assert_eq!(night(&world), "failed directory_empty");
+    assert_eq!(night(&world), "failed directory_empty");
+    assert_eq!(gone_logins(&world), ["member"]);
+}
