@@ -76,6 +76,7 @@ const EVENTS = {
   terms_accepted: (entry) => `Rules accepted${entry.after === null ? "" : `, revision ${entry.after}`}`,
   suspended: (entry) => `Suspended${by(entry)}`,
   banned: (entry) => `Blocked${by(entry)}`,
+  departed: () => "Suspended, because a directory said that the account was gone",
   reinstated: (entry) => `Reinstated${by(entry)}`,
   left: () => "Left",
   returned: () => "Came back",

@@ -6,7 +6,7 @@ import { span } from "../words.js";
 /** @import { Tone } from "../state-words.js" */
 
 /** The jobs by name. @type {Record<string, string>} */
-const JOBS = { sweep: "Sweep", reconcile: "Comparison", usage_sync: "Usage", spend_snapshot: "Spend" };
+const JOBS = { sweep: "Sweep", reconcile: "Comparison", usage_sync: "Usage", spend_snapshot: "Spend", offboard: "Departures" };
 
 /** @param {string} job */
 export const jobName = (job) => JOBS[job] ?? job;
@@ -37,6 +37,25 @@ const CODES = {
   foreign_instance: "The database belongs to another deployment.",
   foreign_account: "The management key belongs to another OpenRouter account.",
   database_restored: "The database is older than it was. Accept it under Switches once you have looked.",
+  not_configured: "No directory is configured, so nobody was compared.",
+  first_look: "The directory was looked at for the first time, or for the first time since its settings changed. Nobody was put out.",
+  departures_held: "The list of those who are gone is implausibly long. It waits under Departures.",
+  directory_half_configured: "One of the directory’s two settings is missing, so it was skipped.",
+  directory_key_malformed: "What is set as the key file of the service account is none, so the directory was skipped.",
+  directory_unavailable: "The directory did not answer. Nobody was put out.",
+  directory_busy: "The directory asked us to slow down. Nobody was put out.",
+  directory_forbidden: "The directory may not be read with these credentials. Nobody was put out.",
+  directory_unreadable: "The directory’s answer could not be read. Nobody was put out.",
+  directory_repeats: "The directory’s list repeated a page, so it was not seen as a whole. Nobody was put out.",
+  directory_empty: "The directory listed nobody. Nobody was put out.",
+  directory_shrunk: "The directory listed far fewer people than before, and they were not deleted. Nobody was put out. A list that stays so for a week is believed.",
+  directory_contradicts: "The directory said of somebody whom it lists that they are gone. Nobody was put out.",
+  directory_unauthorized: "Google does not let the service account act for that administrator, or not with that scope. Nobody was put out.",
+  directory_no_subject: "Google knows no administrator of the name that is configured. Nobody was put out.",
+  directory_clock: "Google’s clock and ours differ too much. Nobody was put out.",
+  directory_key_refused: "Google refuses the key of the service account: it is wrong, disabled or deleted. Nobody was put out.",
+  directory_token_refused: "Google gave no token to the service account. Nobody was put out.",
+  directory_key_unusable: "The private key of the service account cannot sign. Nobody was put out.",
   errors: "Some rows failed. They are tried again by the next run.",
 };
 

@@ -24,7 +24,7 @@ async function open(host) {
   if (location.hash !== "") document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-/** Starts a run, and opens its page. @param {"sweep" | "reconcile"} job @param {boolean} dry */
+/** Starts a run, and opens its page. @param {"sweep" | "reconcile" | "offboard"} job @param {boolean} dry */
 async function start(job, dry) {
   const answer = /** @type {Outcome<{ run: string }>} */ (await call("POST", `/api/v1/admin/jobs/${job}`, { dry_run: dry }));
   if (answer.outcome === "done") location.assign(`/admin/runs/${answer.body.run}`);
@@ -39,6 +39,7 @@ const view = (is, look) => html`
     <button class="button" type="button" @click=${() => start("sweep", false)}>Start a sweep</button>
     <button class="button" type="button" @click=${() => start("reconcile", false)}>Start a comparison</button>
     <button class="button" type="button" @click=${() => start("reconcile", true)}>Compare, change nothing</button>
+    <button class="button" type="button" @click=${() => start("offboard", true)}>Look who has left, change nothing</button>
   </div>
   <section class="block" aria-labelledby="runs-title">
     <h2 id="runs-title">The latest fifty</h2>

@@ -3,7 +3,8 @@
  *
  * @typedef {"database_restored" | "foreign_account" | "keys_stuck" | "workspace_closing" | "sweep_failed" | "sweep_missing" |
  *   "comparison_failed" | "comparison_missing" | "mints_unsure" | "switches_late" | "appeals" | "claim_requests" | "held_upstream" |
- *   "limited_upstream" | "admin_addresses_reused" | "findings" | "drift" | "all_keys_disabled" | "minting_stopped" | "upstream_terms_unconfirmed" |
+ *   "limited_upstream" | "offboarding_failed" | "offboarding_missing" | "directory_unknown" | "departures_held" | "admin_addresses_reused" |
+ *   "findings" | "drift" | "all_keys_disabled" | "minting_stopped" | "upstream_terms_unconfirmed" |
  *   "workspaces_unread" | "seats_full"} AttentionKind
  *
  * @typedef {object} AttentionItem
@@ -149,6 +150,11 @@
  * @property {string} last_seen_at
  * @property {string | null} disabled_at
  * @property {string | null} acknowledged_at
+ *
+ * @typedef {{ directory: string, good_at: string | null, people: number, unknown_since: string | null, code: string | null }} Directory
+ * @typedef {{ id: string, directory: string, state: string, made_at: string, expires_at: string, decided_at: string | null, people: number, blocked: number }} DepartureList
+ * @typedef {{ list: string, member: string, login: string, reason: string, since: string }} DepartingMember
+ * @typedef {{ directories: Directory[], lists: DepartureList[], held: DepartingMember[] }} Departures
  *
  * @typedef {{ runs: Run[], drift: Drift[], held_upstream: HeldUpstream[], without_row: Finding[] }} Jobs
  *
