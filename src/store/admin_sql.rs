@@ -12,11 +12,15 @@ macro_rules! is_admins {
     };
 }
 
-/// Whether the provider of the member `g` may vouch for a claim: GitHub always, and Google for the Workspaces of the
-/// configuration. The statement declares `google_domains`, a JSON list.
+/// Whether the provider of the member of row `$row`, which has an `owner_id`, may vouch for a new key: GitHub always, and
+/// Google for the Workspaces of the configuration. The statement declares `google_domains`, a JSON list.
 macro_rules! google_admitted {
-    () => {
-        "COALESCE((SELECT d.provider <> 'google' OR d.hosted_domain IN (SELECT value FROM json_each(:google_domains))
-          FROM members d WHERE d.owner_id = g.owner_id), 0)"
+    ($row:literal) => {
+        concat!(
+            "COALESCE((SELECT d.provider <> 'google' OR d.hosted_domain IN (SELECT value FROM json_each(:google_domains))
+          FROM members d WHERE d.owner_id = ",
+            $row,
+            ".owner_id), 0)"
+        )
     };
 }

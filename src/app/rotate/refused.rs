@@ -32,6 +32,9 @@ pub fn refusal(attempt: &Attempt, rotation: &Rotation, gates: &Gates) -> Error {
     if gates.unsettled {
         return Error::RotationUnsettled;
     }
+    if rotation.renews && !gates.google_admitted {
+        return Error::GoogleNotAdmitted;
+    }
     if rotation.renews && gates.renewable_at > now {
         return Error::TooEarly {
             from: gates.renewable_at,

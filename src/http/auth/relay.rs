@@ -142,7 +142,10 @@ pub(super) fn ticket_url(
 /// `GET /auth/relay?ticket=…`: a browser comes back to this preview. A browser without the attempt spends nothing.
 pub async fn finish(context: Context) -> Result<Reply, Error> {
     let ticket = context.query("ticket").unwrap_or_default();
-    let Some(ticket) = Ticket::open(&context.app, &ticket) else {
+    // Only a preview takes tickets. Each preview knows the secret, and none of them may sign anybody in anywhere else.
+    let is_preview = matches!(context.app.config.relay, Relay::Through(_));
+    let ticket = is_preview.then(|| Ticket::open(&context.app, &ticket));
+    let Some(ticket) = ticket.flatten() else {
         return conclude(&context, Provider::GitHub, "", Err(SignInRefusal::State)).await;
     };
     let (provider, attempt) = (ticket.provider, ticket.attempt.clone());

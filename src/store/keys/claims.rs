@@ -80,7 +80,7 @@ statements! {
           AND :deployment_open = 1
           AND g.seats_taken < :max_total_keys + MAX(g.owner_seat, g.own_seat * (:is_further_key = 0))
           AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
-          AND (g.claims = 'open' OR g.allotted = 1) AND ", google_admitted!(), "
+          AND (g.claims = 'open' OR g.allotted = 1) AND ", google_admitted!("g"), "
           AND 'one' = ", workspace_choice!(), "
           AND ", attempts_today!(":day_began"), " < :attempts_a_day
           AND (:idempotency_sha256 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys r
@@ -163,7 +163,7 @@ statements! {
           'upstream_terms_confirmed', g.upstream_terms = 'confirmed', 'by_approval', g.claims = 'by_approval',
           'restored', (SELECT s.restore <> 'none' FROM settings s),
           'foreign_account', (SELECT s.account <> 'known' FROM settings s),
-          'google_admitted', ", google_admitted!(), ", 'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
+          'google_admitted', ", google_admitted!("g"), ", 'allotted', g.allotted, 'age_waived', g.age_waived, 'claim_request', g.claim_request, 'appeal', g.appeal,
           'hour_began', (SELECT c.created_at FROM generations c WHERE :claims_per_hour IS NOT NULL
             AND c.state <> 'void' AND c.created_at > :hour_ago
             ORDER BY c.created_at DESC LIMIT 1 OFFSET COALESCE(:claims_per_hour, 1) - 1)),

@@ -38,7 +38,7 @@ statements! {
           AND (g.upstream_terms = 'confirmed' OR :upstream_terms_waived = 1) AND g.terms_rev >= :terms_rev
           AND :deployment_open = 1 AND g.seats_taken <= :max_total_keys
           AND (g.account_created_at <= :account_created_by OR g.age_waived = 1)
-          AND (g.claims = 'open' OR g.allotted = 1) AND ", google_admitted!(), "
+          AND (g.claims = 'open' OR g.allotted = 1) AND ", google_admitted!("g"), "
           AND CASE WHEN EXISTS (SELECT 1 FROM workspaces e WHERE e.enabled = 1)
             THEN EXISTS (SELECT 1 FROM workspaces w WHERE w.enabled = 1 AND w.upstream_id = n.workspace_id)
             ELSE n.workspace_id IS (SELECT p.workspace_id FROM plans p WHERE p.id = g.plan_id) END

@@ -46,7 +46,7 @@ statements! {
     // A rotation at once begins here. No key is disabled that could not be replaced at this moment.
     BEGIN_GUARD {
         change: PublicId, now: Timestamp, key: String, member: PublicId, epoch: i64, public_origin: String, renews: bool,
-        day_began: Timestamp, rotations_a_day: i64,
+        day_began: Timestamp, rotations_a_day: i64, google_domains: String,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT :change, r.key, 'rotation_begun', r.member, CASE WHEN r.leaked IS NULL THEN 'rotation' ELSE 'leak' END, :now
         FROM rotation_gates r
@@ -54,7 +54,7 @@ statements! {
           AND r.minting = 'open' AND r.pause_until <= :now AND r.blocked = 0 AND r.held = 0 AND r.is_off = 0
           AND r.being_made = 0 AND r.unsettled = 0 AND r.expires_at > :now
           AND (r.in_hand_of IS NULL OR (r.leaked IS NOT NULL AND :renews = 0))
-          AND (:renews = 0 OR r.renewable_at <= :now)
+          AND (:renews = 0 OR (r.renewable_at <= :now AND ", google_admitted!("r"), "))
           AND ", rotations_today!(":day_began"), " < :rotations_a_day
         ON CONFLICT DO NOTHING");
 
@@ -98,7 +98,7 @@ statements! {
     // key.
     RESERVE_GUARD {
         change: PublicId, generation: PublicId, now: Timestamp, key: String, member: PublicId, epoch: i64,
-        public_origin: String, has_grace: bool, renews: bool, day_began: Timestamp, rotations_a_day: i64,
+        public_origin: String, has_grace: bool, renews: bool, day_began: Timestamp, rotations_a_day: i64, google_domains: String,
         idempotency_sha256: Option<String>, idempotency_nonce: Option<String>,
     } = concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT :change, :generation, 'reserved', r.member, 'minting', :now
@@ -108,7 +108,7 @@ statements! {
           AND r.being_made = 0 AND r.unsettled = 0 AND r.expires_at > :now AND r.switch_in_doubt = 0
           AND ((:has_grace = 0 AND r.old_state = 'disabled' AND r.in_hand_of = :change)
             OR (:has_grace = 1 AND r.old_state = 'active' AND r.in_hand_of IS NULL AND r.limit_in_doubt = 0))
-          AND (:renews = 0 OR r.renewable_at <= :now)
+          AND (:renews = 0 OR (r.renewable_at <= :now AND ", google_admitted!("r"), "))
           AND ", rotations_today!(":day_began"), " < :rotations_a_day
           AND (:idempotency_sha256 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys i
             WHERE i.owner_id = r.owner_id AND i.key_sha256 = :idempotency_sha256 AND i.nonce = :idempotency_nonce
@@ -145,7 +145,7 @@ statements! {
         WHERE r.key = :key AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :generation)
         ON CONFLICT (public_id) DO NOTHING");
 
-    FACTS { key: String, change: PublicId, public_origin: String, day_began: Timestamp } = concat!("SELECT json_object(
+    FACTS { key: String, change: PublicId, public_origin: String, day_began: Timestamp, google_domains: String } = concat!("SELECT json_object(
           'begun', EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = r.key),
           'member', r.member, 'limit', n.limit_nano, 'limit_reset', n.limit_reset,
           'gates', json_object('same_instance', r.public_origin = :public_origin, 'minting_open', r.minting = 'open',
@@ -154,7 +154,7 @@ statements! {
             'being_made', r.being_made, 'unsettled', r.unsettled, 'grace_until', r.grace_until,
             'rotations_today', ", rotations_today!(":day_began"), ",
             'leak_reports_today', ", used_today!("r.owner_id", "hold_put", ":day_began"), ",
-            'expires_at', r.expires_at, 'renewable_at', r.renewable_at),
+            'expires_at', r.expires_at, 'renewable_at', r.renewable_at, 'google_admitted', ", google_admitted!("r"), "),
           'old', json_object(", due!(), "),
           'older', (SELECT json_object(", due!(), ") FROM generations n
             WHERE n.key_id = r.key_id AND n.state = 'revoking' AND n.change_id = :change LIMIT 1))
@@ -194,6 +194,8 @@ from_json! {
         pub leak_reports_today: i64,
         pub expires_at: Timestamp,
         pub renewable_at: Timestamp,
+        /// The member's provider may vouch for a claim, and so for another lifetime of a key.
+        pub google_admitted: bool,
     }
 }
 
@@ -223,6 +225,7 @@ pub async fn begin(
             renews: rotation.renews,
             day_began: LimitReset::Daily.starts(now),
             rotations_a_day: ROTATIONS_A_DAY,
+            google_domains: attempt.policy.google_domains.as_str(),
         }),
         stmt!(HOLD { now, change, key }),
     ];
@@ -316,6 +319,7 @@ fn step_queries(attempt: &Attempt, key: &str) -> [Stmt; 3] {
             change: &attempt.change,
             public_origin: attempt.policy.public_origin.as_str(),
             day_began: LimitReset::Daily.starts(attempt.now),
+            google_domains: attempt.policy.google_domains.as_str(),
         }),
     ]
 }
@@ -352,6 +356,7 @@ pub async fn reserve(
             renews: rotation.renews,
             day_began: LimitReset::Daily.starts(now),
             rotations_a_day: ROTATIONS_A_DAY,
+            google_domains: attempt.policy.google_domains.as_str(),
             idempotency_sha256: taking.map(|taking| taking.key_sha256.as_str()),
             idempotency_nonce: taking.map(|taking| taking.nonce.as_str()),
         }),

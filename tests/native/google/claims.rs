@@ -82,6 +82,31 @@ fn an_account_that_left_its_workspace_keeps_its_key_and_makes_no_further_one() {
 }
 
 #[test]
+fn an_account_of_a_workspace_that_is_no_longer_listed_renews_no_key_and_rotates_it_still() {
+    let world = World::new();
+    let browser = Browser::with_google(&world, "employee");
+    assert_eq!(browser.claim().status, 201);
+    let id = browser.get("/api/v1/keys").json()["keys"][0]["id"].clone();
+    let asks = |browser: &Browser<'_>, verb: &str| {
+        let id = id.as_str().unwrap();
+        browser.post(&format!("/api/v1/keys/{id}/{verb}"), "{}")
+    };
+    world.pass(85 * 86_400);
+    assert!(world.sweep());
+    let calls = world.calls("openrouter.keys.create");
+    world.set("GOOGLE_ALLOWED_DOMAINS", "elsewhere.example");
+    let browser = Browser::with_google(&world, "employee");
+    let refused = asks(&browser, "renew");
+    assert_eq!((refused.status, refused.code().as_str()), (403, REFUSED));
+    assert_eq!(
+        world.calls("openrouter.keys.create"),
+        calls,
+        "nothing is sent"
+    );
+    assert_eq!(asks(&browser, "rotate").status, 201, "a leak needs it");
+}
+
+#[test]
 fn a_workspace_that_is_no_longer_listed_refuses_also_a_claim_under_way() {
     let world = World::new();
     let browser = Browser::with_google(&world, "employee");
