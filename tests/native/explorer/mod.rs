@@ -74,7 +74,7 @@ const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
-const OPERATIONS: [(&str, Does, Start); 46] = [
+const OPERATIONS: [(&str, Does, Start); 47] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     // One press of the button, with its Idempotency-Key.
     ("claim by a key", ClaimsForMember, |w, c| {
@@ -185,6 +185,11 @@ const OPERATIONS: [(&str, Does, Start); 46] = [
     }),
     // Existing keys are assigned to this guardrail from the next sweep on.
     ("guardrail", Outdates, guardrail),
+    // A mint in progress that named no workspace is not recorded, and one that was begun after it is.
+    ("enable a workspace", LetsIn, |w, c| {
+        let body = r#"{"workspace_ids":["5a4db0c5-0000-4000-8000-000000000001"]}"#;
+        call_with(w, &c.operator, "PUT", "/api/v1/admin/workspaces", body)
+    }),
     ("assign plan", Outdates, |w, c| {
         on_member(w, c, "plan", r#"{"plan":"basic"}"#)
     }),
