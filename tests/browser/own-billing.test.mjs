@@ -206,7 +206,7 @@ test("the console enables, moves and describes the providers", async () => {
   await isAccessible(page, "the providers of the console");
   await picture(page, "console");
   await row.getByRole("button", { name: "Disable" }).click();
-  await row.getByText("disabled").waitFor();
+  await row.getByText("off", { exact: true }).waitFor();
   await row.getByRole("button", { name: "Change…" }).click();
   await page.getByLabel("Name", { exact: true }).fill("Daydream here");
   await page.getByRole("button", { name: "Save it" }).click();

@@ -34,7 +34,7 @@ const change = ({ slug }, body) => ({ method: "PATCH", path: `${PATH}/${slug}`, 
 /** @param {BillingProvider} provider @param {() => Promise<void>} again */
 const row = (provider, again) => html`
   <tr>
-    ${rowHead("Provider", html`${provider.name} <code translate="no">${provider.slug}</code>`)} ${cell("State", chip(provider.enabled ? "enabled" : "disabled", provider.enabled ? "good" : "plain"))} ${cell("Place", provider.position, "figure")} ${cell("What members read", provider.about)}
+    ${rowHead("Provider", html`${provider.name} <code translate="no">${provider.slug}</code>`)} ${cell("State", chip(provider.enabled ? "on" : "off", provider.enabled ? "good" : "plain"))} ${cell("Place", provider.position, "figure")} ${cell("What members read", provider.about)}
     ${cell("Actions", html`<div class="row-actions"><button class="button" type="button" data-opens @click=${() => toggle(provider, again)}>${provider.enabled ? "Disable" : "Enable"}</button><button class="button" type="button" data-opens @click=${() => edit(provider, again)}>Change…</button></div>`)}
   </tr>
 `;
