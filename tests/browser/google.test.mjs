@@ -51,6 +51,10 @@ for (const [viewport, colorScheme, persona] of /** @type {const} */ ([[PHONE, "d
     await picture(visitor, `google-account-${viewport.width}`);
     await fitsFingers(page, "the account");
     await isAccessible(page, "the account");
+    await page.getByRole("button", { name: "Leave…" }).click();
+    await page.getByRole("dialog", { name: `Leave as ${persona}@company.example?` }).waitFor();
+    await picture(visitor, `google-leave-${viewport.width}`);
+    await fitsFingers(page, "the question before leaving");
     assert.deepEqual(visitor.complaints, []);
   });
 }
