@@ -44,7 +44,7 @@ fn a_request_for_a_token_that_is_not_signed_by_the_service_account_is_refused() 
             ("content-type", "application/x-www-form-urlencoded"),
             ("user-agent", "test"),
         ];
-        let asked = request("POST", "/google-oauth/token", &headers, &body);
+        let asked = request("POST", "/google-oauth/token", &headers, body);
         let answer = answer(&mut sandbox, &asked, NOON);
         assert_eq!(
             (answer.status, &answer.value()["error"]),
