@@ -274,10 +274,11 @@ async fn end(
     let (expired, listed) = (change(app)?, change(app)?);
     let ids = [&expired, &listed, &list];
     let until = now.plus(HELD_SECS);
-    let made = departures::list(&*app.db, is.provider, &admins, ids, now, until).await?;
-    cursor.counts.held = cursor.counts.held.saturating_add(made.held);
-    if made.held > 0 {
-        let more = serde_json::json!({ "directory": is.provider, "list": list.as_str(), "people": made.held });
+    let held = departures::list(&*app.db, is.provider, &admins, ids, now, until).await?;
+    cursor.counts.held = cursor.counts.held.saturating_add(held);
+    if held > 0 {
+        let more =
+            serde_json::json!({ "directory": is.provider, "list": list.as_str(), "people": held });
         app.note("error", "departures_held", more);
     }
     Ok(())

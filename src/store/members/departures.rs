@@ -163,15 +163,8 @@ statements! {
         AND (blocked_at IS NOT NULL OR list_id IN (SELECT l.id FROM departure_lists l WHERE l.state <> 'released'))";
 }
 
-/// What making a list gave.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NewList {
-    pub held: i64,
-    pub released: i64,
-}
-
 /// Lets held lists expire, and lists those who are gone now. The administrators of the configuration, a JSON list of account
-/// numbers, are in no list.
+/// numbers, are in no list. Returns how many people are in the new list if it is held, and 0 if it is not.
 pub async fn list(
     db: &dyn Database,
     provider: &str,
@@ -179,7 +172,7 @@ pub async fn list(
     ids: [&PublicId; 3],
     now: Timestamp,
     expires_at: Timestamp,
-) -> Result<NewList, DbError> {
+) -> Result<i64, DbError> {
     from_json! {
         struct ListMadeRow {
             state: String,
@@ -219,19 +212,8 @@ pub async fn list(
         stmt!(MADE { list }),
     ];
     let made: Option<ListMadeRow> = last_row(&batch_retrying_unknown(db, batch).await?)?;
-    Ok(made.map_or_else(NewList::default, |made| {
-        if made.state == "held" {
-            NewList {
-                held: made.people,
-                released: 0,
-            }
-        } else {
-            NewList {
-                held: 0,
-                released: made.people,
-            }
-        }
-    }))
+    let held = made.filter(|made| made.state == "held");
+    Ok(held.map_or(0, |made| made.people))
 }
 
 /// An administrator's decision about a held list.
