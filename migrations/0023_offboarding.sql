@@ -86,8 +86,8 @@ CREATE TRIGGER projects_delete_audited BEFORE DELETE ON projects WHEN COALESCE((
 DROP TRIGGER provider_keys_delete_audited;
 CREATE TRIGGER provider_keys_delete_audited BEFORE DELETE ON provider_keys WHEN (SELECT a.action FROM audit a WHERE a.target = OLD.public_id ORDER BY a.id DESC LIMIT 1) IS NOT 'provider_key_unlinked' AND COALESCE((SELECT a.action FROM audit a JOIN members m ON m.public_id = a.target WHERE m.owner_id = OLD.owner_id ORDER BY a.id DESC LIMIT 1), '') NOT IN ('member_left', 'member_erased') BEGIN SELECT RAISE(ABORT, 'unaudited change'); END;
 
--- A member who is reinstated begins anew, and nothing about the presence of a member who left is retained.
-CREATE TRIGGER members_departure_over AFTER UPDATE OF status ON members WHEN NEW.status <> OLD.status AND NEW.status IN ('active', 'left') BEGIN DELETE FROM departed WHERE owner_id = NEW.owner_id; DELETE FROM departures WHERE owner_id = NEW.owner_id; DELETE FROM presences WHERE owner_id = NEW.owner_id; END;
+-- A member who is reinstated begins anew. One who leaves and comes back does not: what a directory said of them stays.
+CREATE TRIGGER members_departure_over AFTER UPDATE OF status ON members WHEN OLD.status IN ('suspended', 'banned') AND NEW.status = 'active' BEGIN DELETE FROM departed WHERE owner_id = NEW.owner_id; DELETE FROM departures WHERE owner_id = NEW.owner_id; DELETE FROM presences WHERE owner_id = NEW.owner_id; END;
 
 INSERT INTO audit_actions (name) VALUES ('departures_listed'), ('departures_released'), ('departures_rejected'),
   ('departures_expired'), ('member_departed'), ('member_erased') ON CONFLICT DO NOTHING;

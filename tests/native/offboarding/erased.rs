@@ -97,14 +97,21 @@ fn a_member_who_is_reinstated_before_that_keeps_their_words() {
 }
 
 #[test]
-fn nothing_about_the_presence_of_a_member_who_leaves_by_themselves_is_stored() {
+fn what_a_directory_said_of_a_member_who_leaves_stays_without_a_word_of_theirs() {
     let world = with_organization(&[OPERATOR, MEMBER]);
     Browser::signed_in(&world, "operator");
     let member = Browser::signed_in(&world, "member");
     night(&world);
-    let seen = "SELECT COUNT(*) FROM presences WHERE owner_id > 0";
-    assert_eq!(world.db.number(seen), 2);
+    let seen =
+        "SELECT owner_id || found || strikes FROM presences WHERE owner_id > 0 ORDER BY owner_id";
+    let before = world.db.texts(seen);
+    assert_eq!(before.len(), 2);
     let member = Browser::with(&world, &member.cookies.borrow());
     assert!([202, 204].contains(&member.leave("member").status));
-    assert_eq!(world.db.number(seen), 1);
+    assert_eq!(world.db.texts(seen), before);
+    let theirs = world
+        .db
+        .texts("SELECT subject || login FROM members WHERE status = 'left'");
+    assert!(theirs.len() == 1 && theirs[0].starts_with("left:"));
+    assert!(!theirs[0].contains("member"), "{theirs:?}");
 }

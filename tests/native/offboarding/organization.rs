@@ -4,7 +4,7 @@ use sandbox::Organization;
 use serde_json::json;
 
 use super::company::{counts, gone_logins, night, organize, with_organization};
-use crate::support::{Browser, World, oracle};
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 /// The account numbers of the personas `operator`, `member` and `second`.
 const OPERATOR: u64 = 1_000_001;
@@ -181,4 +181,66 @@ fn one_directory_that_is_doubtful_does_not_hold_up_the_other() {
     assert_eq!(night(&world), "failed directory_empty");
     assert_eq!(night(&world), "failed directory_empty");
     assert_eq!(gone_logins(&world), ["member"]);
+}
+
+/// Leaves keycap, comes back at once, and claims again.
+fn comes_back(world: &World, persona: &str) {
+    let here = Browser::signed_in(world, persona);
+    assert!([202, 204].contains(&here.leave(persona).status));
+    assert_eq!(Browser::signed_in(world, persona).claim().status, 201);
+}
+
+/// The statuses of the members with this login, and the states of their live keys.
+fn stands(world: &World, login: &str) -> (Vec<String>, Vec<String>) {
+    let status = format!("SELECT status FROM members WHERE login = '{login}'");
+    let keys = format!(
+        "SELECT g.state FROM generations g JOIN members m ON m.owner_id = g.owner_id
+         WHERE m.login = '{login}' AND g.live = 1"
+    );
+    (world.db.texts(&status), world.db.texts(&keys))
+}
+
+#[test]
+fn who_leaves_keycap_and_comes_back_is_put_out_all_the_same() {
+    let world = three();
+    organize(&world, &without(MEMBER), &[]);
+    night(&world);
+    comes_back(&world, "member");
+    night(&world);
+    night(&world);
+    let put_out = (vec!["suspended".to_owned()], vec!["revoking".to_owned()]);
+    assert_eq!(stands(&world, "member"), put_out);
+    world.pass(TEN_MINUTES);
+    assert!(world.tick());
+    assert_eq!(world.usable().len(), 0);
+    oracle::always(&world);
+}
+
+#[test]
+fn who_leaves_keycap_and_comes_back_is_in_the_held_list_still() {
+    let world = three();
+    let everybody = without(MEMBER);
+    // Ten more are members here, and they leave the organization together with one who leaves keycap too.
+    let crowd: Vec<u64> = (0..10).map(|n| 9_000_040 + n).collect();
+    organize(&world, &[&everybody[..], &crowd, &[MEMBER]].concat(), &[]);
+    for n in 40..50 {
+        Browser::signed_in(&world, &format!("load-{n}"));
+    }
+    night(&world);
+    organize(&world, &everybody, &[]);
+    assert_eq!(night(&world), "done");
+    assert_eq!(night(&world), "done departures_held");
+    comes_back(&world, "member");
+    let operator = Browser::signed_in(&world, "operator");
+    let lists = operator.get("/api/v1/admin/departures").json()["lists"].clone();
+    assert_eq!(lists[0]["people"], json!(11));
+    let id = lists[0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/admin/departures/{id}/release");
+    assert_eq!(operator.post(&path, "{}").status, 202);
+    let (status, keys) = stands(&world, "member");
+    assert_eq!(
+        (status, keys),
+        (vec!["suspended".into()], vec!["revoking".into()])
+    );
+    assert_eq!(gone_logins(&world).len(), 11);
 }
