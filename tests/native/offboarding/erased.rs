@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::company::{counts, gone_logins, night, organize, with_organization};
+use crate::handoffs::{confirmed, redeems};
 use crate::support::{Browser, TEN_MINUTES, World};
 
 const OPERATOR: u64 = 1_000_001;
 const MEMBER: u64 = 1_000_100;
 
-/// A member with a key, a project and a request, who was put out.
+/// A member with a key, a project and a billing provider's key in it, who was put out.
 fn put_out() -> World {
     let everybody: Vec<u64> = [OPERATOR, MEMBER].into_iter().chain(1..60).collect();
     let world = with_organization(&everybody);
@@ -26,6 +27,11 @@ fn put_out() -> World {
         member.patch(&format!("/api/v1/keys/{key}"), &named).status,
         200
     );
+    let begun = confirmed(&member, "openrouter");
+    let linked = redeems(&member, &begun).json()["key"]["id"].clone();
+    let linked = format!("/api/v1/provider-keys/{}", linked.as_str().unwrap());
+    let words = json!({ "label": "My label", "project": "My own words" }).to_string();
+    assert_eq!(member.patch(&linked, &words).status, 200);
     night(&world);
     let left: Vec<u64> = everybody.into_iter().filter(|id| *id != MEMBER).collect();
     organize(&world, &left, &[]);
@@ -54,9 +60,11 @@ fn thirty_days_after_they_were_put_out_their_words_are_erased_and_they_are_refus
     );
     assert_eq!(gone_logins(&world), [""]);
     let dump = world.db.dump();
-    for word in ["My own words", "The name of my key"] {
+    for word in ["My own words", "The name of my key", "My label"] {
         assert!(!dump.contains(word), "{word}");
     }
+    let linked = "SELECT COUNT(*) FROM provider_keys WHERE owner_id > 0";
+    assert_eq!(world.db.number(linked), 0);
     assert_eq!(
         world
             .db
