@@ -73,7 +73,8 @@ impl DeparturesDone {
     }
 }
 
-/// Erases what is stored about people who were put out long enough ago, as long as there is room.
+/// Erases what is stored about people who were put out long enough ago, as long as there is room. One with whom it fails
+/// holds up no other.
 pub async fn erase_departed(
     app: &App,
     now: Timestamp,
@@ -82,17 +83,19 @@ pub async fn erase_departed(
     let before = now.plus(-ERASED_AFTER_SECS);
     let mut done = DeparturesDone::default();
     departures::forget(&*app.db, before).await?;
+    let (mut since, mut after) = (Timestamp::from_secs(0), 0);
     loop {
-        let due = erasure::due(&*app.db, before, ERASED).await?;
-        if due.is_empty() || !done.failed.is_empty() {
+        let due = erasure::due(&*app.db, before, since, after, ERASED).await?;
+        if due.is_empty() {
             done.all = true;
             return Ok(done);
         }
-        for member in due {
+        for one in due {
             if !has_room() {
                 return Ok(done);
             }
-            let member = PublicId::parse(IdKind::Member, &member).ok_or(DbError::Broken)?;
+            (since, after) = (one.since, one.owner);
+            let member = PublicId::parse(IdKind::Member, &one.member).ok_or(DbError::Broken)?;
             let change =
                 random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
             match erasure::erase(&*app.db, &member, before, &change, now).await {

@@ -69,10 +69,12 @@ statements! {
               (SELECT o.owner_id, o.key_sha256 FROM idempotency_names o WHERE o.member = :member))
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 
-    // Members who were put out before this moment.
-    DEPARTED_BEFORE { before: Timestamp, most: i64 } = "SELECT json_object('member', m.public_id)
+    // Members who were put out before this moment, behind one of them.
+    DEPARTED_BEFORE { before: Timestamp, since: Timestamp, after: i64, most: i64 } =
+        "SELECT json_object('member', m.public_id, 'since', d.since, 'owner', d.owner_id)
         FROM departed d JOIN members m ON m.owner_id = d.owner_id
-        WHERE d.erased_at IS NULL AND d.since <= :before ORDER BY d.since LIMIT :most";
+        WHERE d.erased_at IS NULL AND d.since <= :before AND (d.since, d.owner_id) > (:since, :after)
+        ORDER BY d.since, d.owner_id LIMIT :most";
 
     ERASE_GUARD { change: PublicId, member: PublicId, before: Timestamp, now: Timestamp } =
         "INSERT INTO audit (change_id, target, action, actor, at)
@@ -130,16 +132,32 @@ pub(crate) fn words(
     ]
 }
 
-/// Returns at most `most` members who were put out before this moment and are not erased.
-pub async fn due(db: &dyn Database, before: Timestamp, most: i64) -> Result<Vec<String>, DbError> {
-    from_json! {
-        struct ErasureDueRow {
-            member: String,
-        }
+from_json! {
+    /// A member who was put out, and when.
+    #[derive(Clone, Debug)]
+    pub struct ErasureDue {
+        pub member: String,
+        pub since: Timestamp,
+        pub owner: i64,
     }
-    let due = stmt!(DEPARTED_BEFORE { before, most });
-    let due: Vec<ErasureDueRow> = read_all(rows_of(&db.batch(vec![due]).await?, 0)?)?;
-    Ok(due.into_iter().map(|row| row.member).collect())
+}
+
+/// Returns at most `most` members who were put out before this moment and are not erased, behind the one who was put out
+/// at `since` and has the owner `after`: those who were put out first come first.
+pub async fn due(
+    db: &dyn Database,
+    before: Timestamp,
+    since: Timestamp,
+    after: i64,
+    most: i64,
+) -> Result<Vec<ErasureDue>, DbError> {
+    let due = stmt!(DEPARTED_BEFORE {
+        before,
+        since,
+        after,
+        most
+    });
+    read_all(rows_of(&db.batch(vec![due]).await?, 0)?)
 }
 
 /// Erases what is stored about a member who was put out before this moment. Answers whether this change has done it.

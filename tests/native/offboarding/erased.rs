@@ -1,8 +1,11 @@
 //! What is stored about people who were put out, and how long.
 
+use sandbox::Standing;
 use serde_json::json;
 
-use super::company::{counts, gone_logins, night, organize, with_organization};
+use super::company::{
+    company, counts, gone, gone_logins, night, organize, stand, with_organization,
+};
 use crate::handoffs::{confirmed, redeems};
 use crate::support::{Browser, TEN_MINUTES, World};
 
@@ -122,4 +125,40 @@ fn what_a_directory_said_of_a_member_who_leaves_stays_without_a_word_of_theirs()
         .texts("SELECT subject || login FROM members WHERE status = 'left'");
     assert!(theirs.len() == 1 && theirs[0].starts_with("left:"));
     assert!(!theirs[0].contains("member"), "{theirs:?}");
+}
+
+#[test]
+fn people_whose_erasure_the_database_refuses_hold_up_no_other() {
+    let world = company(60);
+    stand(&world, 0..51, Standing::Suspended);
+    night(&world);
+    assert_eq!(night(&world), "done departures_held");
+    let operator = Browser::signed_in(&world, "operator");
+    let list = world
+        .db
+        .text("SELECT public_id FROM departure_lists WHERE id > 0");
+    let path = format!("/api/v1/admin/departures/{list}/release");
+    assert_eq!(operator.post(&path, "{}").status, 202);
+    assert_eq!(gone(&world).len(), 51);
+    // Everybody but the last of them is refused.
+    let last = world
+        .db
+        .text("SELECT public_id FROM members WHERE login = 'person-50@company.example'");
+    world.db.run(&format!(
+        "CREATE TRIGGER stubborn BEFORE UPDATE OF login ON members WHEN NEW.login = '' AND NEW.public_id <> '{last}' BEGIN SELECT RAISE(ABORT, 'no'); END;"
+    ));
+    world.pass(30 * 86_400);
+    assert_eq!(night(&world), "partial errors");
+    let counted = counts(&world);
+    assert_eq!(
+        (&counted["erased"], &counted["errors"]),
+        (&json!(1), &json!(50)),
+        "{counted}"
+    );
+    let erased =
+        "SELECT COUNT(*) FROM members WHERE login = '' AND status = 'suspended' AND owner_id > 0";
+    assert_eq!(world.db.number(erased), 1);
+    world.db.run("DROP TRIGGER stubborn");
+    night(&world);
+    assert_eq!(world.db.number(erased), 51);
 }
