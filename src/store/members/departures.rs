@@ -41,12 +41,15 @@ statements! {
           WHERE change_id = :change AND target = departure_lists.public_id AND action = 'departures_expired')";
 
     // Fewer than three people are always plausible. More than 25, or more than a tenth of all whom the directory knows, are
-    // held.
+    // held, and so is everybody who is found gone as long as another list is held: they are part of the same doubt.
     LIST_GUARD { change: PublicId, list: PublicId, provider: String, admins: String, now: Timestamp } =
         concat!("INSERT INTO audit (change_id, target, action, actor, after, at)
         SELECT :change, :list, 'departures_listed', 'offboard',
-          CASE WHEN t.n >= 3 AND (t.n > 25 OR t.n * 10 > t.known) THEN 'held' ELSE 'released' END, :now
+          CASE WHEN t.waits OR (t.n >= 3 AND (t.n > 25 OR t.n * 10 > t.known)) THEN 'held' ELSE 'released' END, :now
         FROM (SELECT (SELECT COUNT(*) FROM ", may_go!(), ") AS n,
+          EXISTS (SELECT 1 FROM departure_lists l JOIN departures x ON x.list_id = l.id JOIN presences p ON p.owner_id = x.owner_id
+            JOIN members m ON m.owner_id = p.owner_id JOIN directories d ON d.provider = m.provider AND d.source = p.source
+            WHERE l.state = 'held' AND l.provider = :provider AND x.blocked_at IS NULL AND m.status = 'active') AS waits,
           (SELECT COUNT(*) FROM presences p JOIN members m ON m.owner_id = p.owner_id
             JOIN directories d ON d.provider = m.provider AND d.source = p.source
             WHERE m.provider = :provider AND m.status = 'active') AS known) t

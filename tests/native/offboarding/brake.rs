@@ -136,10 +136,12 @@ fn a_held_list_expires_after_a_week_and_a_fresh_one_takes_its_place() {
     for _ in 0..6 {
         night(&world);
     }
-    assert_eq!(gone(&world), [30]);
+    assert_eq!(gone(&world), [0_u64; 0]);
     world.pass(86_400);
     let operator = Browser::signed_in(&world, "operator");
-    assert_eq!(decide(&operator, "release"), (409, "list_not_held".into()));
+    let first = lists(&operator)[1]["id"].as_str().unwrap().to_owned();
+    let response = operator.post(&format!("{DEPARTURES}/{first}/release"), "{}");
+    assert_eq!(response.outcome(), "409 list_not_held");
     assert_eq!(night(&world), "done departures_held");
     let all = lists(&operator.at_fresh_isolate());
     assert_eq!(
@@ -149,10 +151,49 @@ fn a_held_list_expires_after_a_week_and_a_fresh_one_takes_its_place() {
             &all[0]["people"],
             &all[1]["state"]
         ),
-        (3, &json!("held"), &json!(20), &json!("released"))
+        (3, &json!("held"), &json!(20), &json!("held"))
     );
-    assert_eq!(all[2]["state"], json!("expired"));
-    assert_eq!(gone(&world), [30]);
+    assert_eq!(
+        (&all[1]["people"], &all[2]["state"]),
+        (&json!(1), &json!("expired"))
+    );
+    assert_eq!(gone(&world), [0_u64; 0]);
+}
+
+#[test]
+fn while_a_list_is_held_everybody_who_is_gone_is_held() {
+    let world = company(100);
+    stand(&world, 0..40, Standing::Suspended);
+    night(&world);
+    assert_eq!(night(&world), "done departures_held");
+    stand(&world, 50..59, Standing::Suspended);
+    assert_eq!(night(&world), "done");
+    assert_eq!(night(&world), "done departures_held");
+    assert_eq!(counts(&world)["blocked"], json!(0));
+    assert_eq!(gone(&world), [0_u64; 0]);
+    let operator = Browser::signed_in(&world, "operator");
+    let all = lists(&operator);
+    let sizes: Vec<&Value> = all.iter().map(|list| &list["people"]).collect();
+    assert_eq!(sizes, [&json!(9), &json!(40)]);
+    let first = all[1]["id"].as_str().unwrap();
+    let rejected = operator.post(&format!("{DEPARTURES}/{first}/reject"), "{}");
+    assert_eq!(rejected.status, 200, "{rejected:?}");
+    assert_eq!(gone(&world), [0_u64; 0]);
+    assert_eq!(decide(&operator, "release"), decided(202));
+    assert_eq!(gone(&world), (50..59).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_held_list_whose_people_are_all_back_holds_nobody_up() {
+    let world = company(100);
+    stand(&world, 0..40, Standing::Suspended);
+    night(&world);
+    assert_eq!(night(&world), "done departures_held");
+    stand(&world, 0..40, Standing::Active);
+    stand(&world, [50], Standing::Suspended);
+    night(&world);
+    assert_eq!(night(&world), "done");
+    assert_eq!(gone(&world), [50]);
 }
 
 #[test]
