@@ -298,13 +298,15 @@ fn departures(world: &World) {
     world.set("GITHUB_ORG", sandbox::ORGANIZATION);
     world.set("GITHUB_ORG_TOKEN", sandbox::ORGANIZATION_TOKEN);
     // Beside them there are a hundred people who are no members here.
-    let are_there = |members: &[u64]| {
+    let are_there_as = |login: &str, members: &[u64]| {
         let organization = sandbox::Organization {
             members: members.iter().copied().chain(1..=100).collect(),
+            renamed: Some(login.to_owned()),
             ..sandbox::Organization::default()
         };
         world.sandbox.borrow_mut().set_organization(organization);
     };
+    let are_there = |members: &[u64]| are_there_as(sandbox::ORGANIZATION, members);
     let night = |days: i64| {
         world.pass(days * 86_400);
         assert!(world.offboard());
@@ -338,6 +340,10 @@ fn departures(world: &World) {
     let go_on = keycap::jobs::offboard::go_on(service.app(), world.now());
     world.run(go_on).unwrap();
     night(31);
+    // It gets another login, after one more has left.
+    are_there_as("sandbox-renamed", &people[6..]);
+    world.set("GITHUB_ORG", "sandbox-renamed");
+    night(1);
     // For once it does not answer.
     world.add_fault("github.org.members", "refuse", json!({ "status": 403 }));
     world.pass(86_400);

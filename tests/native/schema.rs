@@ -335,7 +335,7 @@ fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
 
 /// The walks that are allowed, each with its reason: they read few rows, or they read all rows because the statement
 /// needs all.
-const WALKS: [(&str, &str); 26] = [
+const WALKS: [(&str, &str); 27] = [
     // They read the newest row, or the first, and no other.
     ("alarms::HEAD", "audit"),
     ("claims::DECISION", "retained_seats_unused"),
@@ -366,8 +366,9 @@ const WALKS: [(&str, &str); 26] = [
     ("departures::LEFT", "departures_open"),
     ("presences::UNLIST", "departures_open"),
     ("presences::FORGIVE", "presences_struck"),
-    // The nightly job judges everybody whom a directory has shown.
+    // The nightly job judges everybody whom a directory has shown, and takes them over when the directory changes.
     ("presences::STRIKE", "presences"),
+    ("presences::TAKE_OVER", "presences"),
     // A switch of all keys changes all keys.
     ("settings::DUE_NOW", "generations_by_expiry"),
     ("settings::HOLD_ALL", "generations_live_by_owner"),

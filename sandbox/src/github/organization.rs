@@ -25,11 +25,13 @@ pub struct Organization {
     pub outsider: bool,
     /// Every page of the list is the first one.
     pub same_page: bool,
+    /// The organization has this login instead of [`ORGANIZATION`].
+    pub renamed: Option<String>,
 }
 
 /// `GET /orgs/{org}/members`.
 pub(super) fn members(organization: &Organization, request: &Request) -> Response {
-    if !is_played(request, 2) {
+    if !is_played(organization, request, 2) {
         return error(404, "Not Found");
     }
     if organization.outsider {
@@ -55,7 +57,7 @@ pub(super) fn members(organization: &Organization, request: &Request) -> Respons
 
 /// `GET /orgs/{org}/members/{username}`.
 pub(super) fn member(organization: &Organization, request: &Request) -> Response {
-    if !is_played(request, 3) {
+    if !is_played(organization, request, 3) {
         return error(404, "Not Found");
     }
     let login = last_segment(request);
@@ -70,8 +72,9 @@ pub(super) fn member(organization: &Organization, request: &Request) -> Response
     }
 }
 
-fn is_played(request: &Request, from_end: usize) -> bool {
-    request.path().rsplit('/').nth(from_end - 1) == Some(ORGANIZATION)
+fn is_played(organization: &Organization, request: &Request, from_end: usize) -> bool {
+    let login = organization.renamed.as_deref().unwrap_or(ORGANIZATION);
+    request.path().rsplit('/').nth(from_end - 1) == Some(login)
 }
 
 /// The login of an account. An account that is none of the personas has its number in its login.

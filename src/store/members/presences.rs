@@ -44,6 +44,13 @@ statements! {
           AND EXISTS (SELECT 1 FROM presences p WHERE p.owner_id = departures.owner_id
             AND p.walk = :walk AND p.source = :source AND p.found = 'active')";
 
+    // Members whom the directory showed under its former settings and does not show now are asked about from the next walk
+    // on. What was found before does not count.
+    TAKE_OVER { provider: String, source: String, walk: Timestamp } =
+        "UPDATE presences SET source = :source, strikes = 0, strike_day = NULL, since = NULL
+        WHERE walk < :walk AND source <> :source
+          AND EXISTS (SELECT 1 FROM members m WHERE m.owner_id = presences.owner_id AND m.provider = :provider)";
+
     BELIEVE { provider: String, source: String, walk: Timestamp, people: i64 } =
         "INSERT INTO directories (provider, source, good_at, people) VALUES (:provider, :source, :walk, :people)
         ON CONFLICT (provider) DO UPDATE SET source = excluded.source, good_at = excluded.good_at,
@@ -164,7 +171,8 @@ pub fn read_directories(rows: &Rows) -> Result<Vec<DirectoryRow>, DbError> {
 }
 
 /// Ends a good walk that listed so many people. Those who were found gone get a strike, at most one on each UTC day,
-/// unless `only_looks`; those who are there lose theirs.
+/// unless `only_looks`; those who are there lose theirs. A walk that only looks is the first one through the directory, and
+/// takes over whom the provider's former directory has shown.
 pub async fn believe(
     db: &dyn Database,
     is: WalkOf<'_>,
@@ -178,7 +186,13 @@ pub async fn believe(
         walk,
     } = is;
     let mut batch = Vec::new();
-    if !only_looks {
+    if only_looks {
+        batch.push(stmt!(TAKE_OVER {
+            provider,
+            source,
+            walk
+        }));
+    } else {
         let day = now.secs().div_euclid(86_400);
         batch.push(stmt!(STRIKE {
             provider,

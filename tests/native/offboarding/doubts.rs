@@ -303,6 +303,22 @@ fn another_directory_is_only_looked_at_first_and_strikes_of_the_old_one_do_not_c
 }
 
 #[test]
+fn who_has_left_before_the_directory_changes_is_asked_about_in_the_new_one() {
+    let world = company(30);
+    stand(&world, [7], Standing::Purged);
+    night(&world);
+    assert_eq!(strikes(&world), 1);
+    // Person 8 leaves on the day of the change.
+    stand(&world, [8], Standing::Purged);
+    world.set("GOOGLE_ALLOWED_DOMAINS", "company.example, second.example");
+    assert_eq!(night(&world), "done first_look");
+    assert_eq!((strikes(&world), gone(&world)), (0, vec![]));
+    assert_eq!((night(&world), gone(&world)), ("done".into(), vec![]));
+    assert_eq!(strikes(&world), 2);
+    assert_eq!((night(&world), gone(&world)), ("done".into(), vec![7, 8]));
+}
+
+#[test]
 fn without_its_two_settings_the_directory_is_skipped_and_the_run_says_why() {
     let world = with_directory();
     stand(&world, 0..30, Standing::Active);

@@ -163,6 +163,31 @@ fn an_administrator_of_the_configuration_is_never_put_out() {
 }
 
 #[test]
+fn who_has_left_before_the_organization_is_renamed_goes_all_the_same() {
+    let world = three();
+    let renamed = |members: Vec<u64>| {
+        let organization = Organization {
+            members,
+            renamed: Some("sandbox-renamed".into()),
+            ..Organization::default()
+        };
+        world.sandbox.borrow_mut().set_organization(organization);
+    };
+    organize(&world, &without(MEMBER), &[]);
+    night(&world);
+    renamed(without(MEMBER));
+    assert_eq!(night(&world), "failed directory_forbidden");
+    world.set("GITHUB_ORG", "sandbox-renamed");
+    assert_eq!(night(&world), "done first_look");
+    assert_eq!(gone_logins(&world), [""; 0]);
+    // The strike of the former directory does not count.
+    assert_eq!(night(&world), "done");
+    assert_eq!(gone_logins(&world), [""; 0]);
+    assert_eq!(night(&world), "done");
+    assert_eq!(gone_logins(&world), ["member"]);
+}
+
+#[test]
 fn the_organization_needs_its_login_and_its_token() {
     let world = three();
     world.set("GITHUB_ORG_TOKEN", "");
