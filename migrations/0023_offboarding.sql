@@ -9,10 +9,11 @@ CREATE TABLE directories (
   -- When the last good walk began, and how many people it listed.
   good_at INTEGER,
   people INTEGER NOT NULL CONSTRAINT directories_people_valid CHECK (people >= 0),
-  -- Since when no walk was good, and why the last one was not.
+  -- Since when no walk was good, why the last one was not, and since when that is the reason.
   unknown_since INTEGER,
   code TEXT,
-  CONSTRAINT directories_doubt_whole CHECK ((unknown_since IS NULL) = (code IS NULL))
+  code_since INTEGER,
+  CONSTRAINT directories_doubt_whole CHECK ((unknown_since IS NULL) = (code IS NULL) AND (code_since IS NULL) = (code IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- What the last walk found about a member whom this directory has shown at least once. A member without a row was never

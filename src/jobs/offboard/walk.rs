@@ -171,7 +171,7 @@ fn next_step(
     if is_listed && let Some(known) = known {
         let has_stayed = known.code.as_deref() == Some(Doubt::Shrunk.code())
             && known
-                .unknown_since
+                .code_since
                 .is_some_and(|since| since <= now.plus(-SMALL_SECS));
         if is_shrunk(walk.people, walk.deleted, known.people) && !has_stayed {
             return Err(Doubt::Shrunk);

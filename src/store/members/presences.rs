@@ -54,18 +54,20 @@ statements! {
     BELIEVE { provider: String, source: String, walk: Timestamp, people: i64 } =
         "INSERT INTO directories (provider, source, good_at, people) VALUES (:provider, :source, :walk, :people)
         ON CONFLICT (provider) DO UPDATE SET source = excluded.source, good_at = excluded.good_at,
-          people = excluded.people, unknown_since = NULL, code = NULL";
+          people = excluded.people, unknown_since = NULL, code = NULL, code_since = NULL";
 
     DOUBT { provider: String, code: String, now: Timestamp } =
-        "INSERT INTO directories (provider, source, people, unknown_since, code) VALUES (:provider, '', 0, :now, :code)
-        ON CONFLICT (provider) DO UPDATE SET code = excluded.code, unknown_since = COALESCE(unknown_since, excluded.unknown_since)";
+        "INSERT INTO directories (provider, source, people, unknown_since, code, code_since)
+        VALUES (:provider, '', 0, :now, :code, :now)
+        ON CONFLICT (provider) DO UPDATE SET code = excluded.code, unknown_since = COALESCE(unknown_since, excluded.unknown_since),
+          code_since = iif(code IS excluded.code, code_since, excluded.code_since)";
 
     DIRECTORY { provider: String } = "SELECT json_object('provider', d.provider, 'source', d.source, 'good_at', d.good_at,
-          'people', d.people, 'unknown_since', d.unknown_since, 'code', d.code)
+          'people', d.people, 'unknown_since', d.unknown_since, 'code', d.code, 'code_since', d.code_since)
         FROM directories d WHERE d.provider = :provider";
 
     DIRECTORIES = "SELECT json_object('provider', d.provider, 'source', d.source, 'good_at', d.good_at,
-          'people', d.people, 'unknown_since', d.unknown_since, 'code', d.code)
+          'people', d.people, 'unknown_since', d.unknown_since, 'code', d.code, 'code_since', d.code_since)
         FROM directories d ORDER BY d.provider";
 
     COUNTS { provider: String, source: String, walk: Timestamp } = "SELECT json_object('checked', COUNT(p.owner_id),
@@ -150,8 +152,9 @@ from_json! {
         /// How many people it listed.
         pub people: i64,
         pub unknown_since: Option<Timestamp>,
-        /// Why the last walk was not good.
+        /// Why the last walk was not good, and since when that is the reason.
         pub code: Option<String>,
+        pub code_since: Option<Timestamp>,
     }
 }
 

@@ -229,6 +229,29 @@ fn a_directory_that_stays_small_for_a_week_is_the_measure_from_then_on() {
 }
 
 #[test]
+fn a_list_that_becomes_small_after_an_outage_waits_a_week_too() {
+    let world = company(100);
+    world.add_fault(
+        "google.users",
+        "error_before",
+        json!({ "status": 503, "times": 0 }),
+    );
+    for _ in 0..7 {
+        assert_eq!(night(&world), "failed directory_unavailable");
+    }
+    world.sandbox.borrow_mut().clear_faults();
+    let known = "SELECT people FROM directories";
+    stand(&world, 50..100, Standing::Purged);
+    for _ in 0..7 {
+        assert_eq!(night(&world), "failed directory_shrunk");
+        assert_eq!((strikes(&world), world.db.number(known)), (0, 100));
+    }
+    // What it says for a week is the measure from then on.
+    assert_eq!(night(&world), "done");
+    assert_eq!(world.db.number(known), 50);
+}
+
+#[test]
 fn a_list_that_is_shorter_because_accounts_were_deleted_is_believed() {
     let world = company(100);
     // Deleted accounts have no time in this sandbox's list unless they are deleted now.
