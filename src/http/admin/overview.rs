@@ -88,6 +88,8 @@ pub enum AttentionKind {
     OffboardingMissing,
     /// A directory was not believed for a day, so nobody is put out who has left.
     DirectoryUnknown,
+    /// Administrators of the configuration are gone, and nothing puts them out but the configuration.
+    AdminsGone,
     /// People who are gone wait to be released or rejected.
     DeparturesHeld,
     /// A key was perhaps made, and nobody knows yet.
@@ -141,6 +143,7 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
         now.plus(-LATE_SECS),
         now.plus(-REUSED_SECS),
         now.plus(-UNKNOWN_SECS),
+        &app.config.admins_json(),
     );
     let stmts = vec![waiting, keys, facts, runs::latest(), settings::settings()];
     let (_, rows) = members::signed_in(&*app.db, &session, stmts).await?;
@@ -253,6 +256,7 @@ fn of_job(
 fn of_rows(waiting: &WaitingRows) -> Vec<AttentionItem> {
     let all = [
         AttentionKind::DirectoryUnknown.counted(waiting.unknown_directories),
+        AttentionKind::AdminsGone.counted(waiting.admins_gone),
         AttentionKind::DeparturesHeld.counted(waiting.departures),
         AttentionKind::AdminAddressesReused.counted(waiting.admin_addresses_reused),
         AttentionKind::MintsUnsure.counted(waiting.unsure_mints),

@@ -46,7 +46,9 @@ macro_rules! run_facts {
 
 statements! {
     // A generation waits since its newest audit row; a change that is in flight, since it was sent.
-    WAITING { counted: i64, late_before: Timestamp, reused_after: Timestamp, unknown_before: Timestamp } = concat!("SELECT json_object(
+    WAITING {
+        counted: i64, late_before: Timestamp, reused_after: Timestamp, unknown_before: Timestamp, admins: String,
+    } = concat!("SELECT json_object(
           'stuck', ", waiting!("SELECT (SELECT a.at FROM audit a WHERE a.target = g.public_id ORDER BY a.id DESC LIMIT 1) AS at
             FROM generations g WHERE g.unsettled = 1 AND g.state = 'stuck'"), ",
           'unsure_mints', ", waiting!("SELECT g.created_at AS at
@@ -60,6 +62,8 @@ statements! {
           'admin_addresses_reused', ", waiting!("SELECT p.refused_at AS at FROM admin_pins p WHERE p.refused_at > :reused_after"), ",
           'departures', ", waiting!("SELECT l.made_at AS at FROM departure_lists l JOIN departures d ON d.list_id = l.id
             WHERE l.state = 'held'"), ",
+          'admins_gone', ", waiting!("SELECT g.since AS at FROM departing g WHERE g.owner_id IN (SELECT x.owner_id
+            FROM admin_names x WHERE x.name IN (SELECT value FROM json_each(:admins)))"), ",
           'unknown_directories', ", waiting!("SELECT d.unknown_since AS at FROM directories d
             WHERE d.unknown_since <= :unknown_before"), ",
           'drift', ", waiting!("SELECT d.first_seen_at AS at FROM drift d"), ",
@@ -114,6 +118,8 @@ from_json! {
         pub admin_addresses_reused: WaitingCount,
         /// The people of held lists.
         pub departures: WaitingCount,
+        /// Administrators of the configuration whom a directory found gone. The job does not put them out.
+        pub admins_gone: WaitingCount,
         /// Directories that were not believed for a day.
         pub unknown_directories: WaitingCount,
         pub drift: WaitingCount,
@@ -176,10 +182,12 @@ from_json! {
 
 /// The statements that read the overview. Nothing counts as late that was sent after `late_before`, an admin's address
 /// counts as reused if that was after `reused_after`, and no directory as unknown that was believed after `unknown_before`.
+/// `admins` are the names of the administrators in the configuration, as a JSON list.
 pub fn statements(
     late_before: Timestamp,
     reused_after: Timestamp,
     unknown_before: Timestamp,
+    admins: &str,
 ) -> [Stmt; 3] {
     [
         stmt!(WAITING {
@@ -187,6 +195,7 @@ pub fn statements(
             late_before,
             reused_after,
             unknown_before,
+            admins,
         }),
         stmt!(KEYS { counted: COUNTED }),
         stmt!(FACTS),

@@ -154,12 +154,27 @@ fn an_organization_that_is_not_shown_puts_nobody_out() {
 #[test]
 fn an_administrator_of_the_configuration_is_never_put_out() {
     let world = three();
+    let told = || {
+        let operator = Browser::signed_in(&world, "operator");
+        let overview = operator.get("/api/v1/admin/overview").json();
+        let all = overview["attention"].as_array().unwrap().clone();
+        let gone = all.into_iter().filter(|one| one["kind"] == "admins_gone");
+        gone.map(|one| (one["count"].clone(), one["since"].is_null()))
+            .collect::<Vec<_>>()
+    };
     organize(&world, &without(OPERATOR), &[]);
-    for _ in 0..3 {
+    assert_eq!((night(&world), told()), ("done".into(), vec![]));
+    for _ in 0..2 {
         assert_eq!(night(&world), "done");
+        assert_eq!(told(), [(json!(1), false)]);
     }
     assert_eq!(gone_logins(&world), [""; 0]);
     assert_eq!(counts(&world)["inactive"], json!(1));
+    // A member who is gone is no such news, and neither is an administrator who is back.
+    organize(&world, &without(MEMBER), &[]);
+    assert_eq!((night(&world), told()), ("done".into(), vec![]));
+    assert_eq!((night(&world), told()), ("done".into(), vec![]));
+    assert_eq!(gone_logins(&world), ["member"]);
 }
 
 #[test]

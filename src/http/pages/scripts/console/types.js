@@ -3,7 +3,7 @@
  *
  * @typedef {"database_restored" | "foreign_account" | "keys_stuck" | "workspace_closing" | "sweep_failed" | "sweep_missing" |
  *   "comparison_failed" | "comparison_missing" | "mints_unsure" | "switches_late" | "appeals" | "claim_requests" | "held_upstream" |
- *   "limited_upstream" | "offboarding_failed" | "offboarding_missing" | "directory_unknown" | "departures_held" | "admin_addresses_reused" |
+ *   "limited_upstream" | "offboarding_failed" | "offboarding_missing" | "directory_unknown" | "admins_gone" | "departures_held" | "admin_addresses_reused" |
  *   "findings" | "drift" | "all_keys_disabled" | "minting_stopped" | "upstream_terms_unconfirmed" |
  *   "workspaces_unread" | "seats_full"} AttentionKind
  *
