@@ -173,8 +173,8 @@ pub fn read_directories(rows: &Rows) -> Result<Vec<DirectoryRow>, DbError> {
     read_all(rows)
 }
 
-/// Ends a good walk that listed so many people. Those who were found gone get a strike, at most one on each UTC day,
-/// unless `only_looks`; those who are there lose theirs. A walk that only looks is the first one through the directory, and
+/// Ends a good walk that listed so many people. Those who were found gone get a strike, at most one on each UTC day on which
+/// a walk began, unless `only_looks`; those who are there lose theirs. A walk that only looks is the first one through the directory, and
 /// takes over whom the provider's former directory has shown.
 pub async fn believe(
     db: &dyn Database,
@@ -196,7 +196,7 @@ pub async fn believe(
             walk
         }));
     } else {
-        let day = now.secs().div_euclid(86_400);
+        let day = walk.secs().div_euclid(86_400);
         batch.push(stmt!(STRIKE {
             provider,
             source,

@@ -7,7 +7,7 @@ use super::company::{
     calls, company, company_with, counts, ended, gone, id, join, night, stand, strikes,
     with_directory,
 };
-use crate::support::{Browser, oracle};
+use crate::support::{Browser, TEN_MINUTES, World, oracle};
 
 const ENDS: [Standing; 5] = [
     Standing::Suspended,
@@ -79,6 +79,41 @@ fn two_runs_in_one_day_are_one_strike() {
     }
     night(&world);
     assert_eq!(gone(&world), [7]);
+}
+
+#[test]
+fn a_run_that_is_cut_before_midnight_and_ends_after_it_gives_no_second_strike() {
+    let world = company_with(1_200, 300);
+    // With so many questions, a run of the free plan is cut by its budget.
+    world.set("WORKERS_PLAN", "free");
+    stand(&world, 0..40, Standing::Purged);
+    night(&world);
+    goes_on(&world);
+    assert_eq!(strikes(&world), 40);
+    let midnight = (world.now().secs() / 86_400 + 1) * 86_400;
+    world.pass(midnight - 300 - world.now().secs());
+    let operator = Browser::signed_in(&world, "operator");
+    let body = json!({ "dry_run": false }).to_string();
+    let started = operator.post("/api/v1/admin/jobs/offboard", &body);
+    assert_eq!(started.status, 202, "{started:?}");
+    assert!(ended(&world).starts_with("partial"), "{}", ended(&world));
+    goes_on(&world);
+    assert!(world.now().secs() > midnight);
+    assert_eq!((strikes(&world), gone(&world)), (40, vec![]));
+    let held = "SELECT COUNT(*) FROM departure_lists WHERE id > 0";
+    assert_eq!(world.db.number(held), 0);
+}
+
+/// Lets the ten-minute triggers continue a run that was cut, until it is done.
+fn goes_on(world: &World) {
+    for _ in 0..6 {
+        if ended(world) == "done" {
+            return;
+        }
+        world.pass(TEN_MINUTES);
+        assert!(world.tick());
+    }
+    panic!("{}", ended(world));
 }
 
 #[test]
