@@ -63,7 +63,8 @@ pub async fn carry_out(app: &App, has_room: impl Fn() -> bool) -> Result<Departu
 
 async fn depart(app: &App, owners: &[i64]) -> Result<Went, DbError> {
     let change = random::public_id(&*app.random, IdKind::Change).map_err(|_| DbError::Broken)?;
-    departures::depart(&*app.db, owners, &change, app.now()).await
+    let admins = app.config.admins_json();
+    departures::depart(&*app.db, owners, &admins, &change, app.now()).await
 }
 
 impl DeparturesDone {

@@ -22,9 +22,11 @@ const PEOPLE: i64 = 2_000;
 /// `:provider` and `:admins`.
 macro_rules! may_go {
     () => {
-        "departing g WHERE g.provider = :provider
-          AND NOT EXISTS (SELECT 1 FROM admin_names a
-            WHERE a.owner_id = g.owner_id AND a.name IN (SELECT value FROM json_each(:admins)))"
+        concat!(
+            "departing g WHERE g.provider = :provider
+          AND NOT ",
+            is_admins!("g")
+        )
     };
 }
 
@@ -94,13 +96,15 @@ statements! {
         FROM departures d JOIN departure_lists l ON l.id = d.list_id
         WHERE d.blocked_at IS NULL AND l.state = 'released' AND d.owner_id > :after ORDER BY d.owner_id LIMIT :most";
 
-    DEPART_GUARD { change: PublicId, people: String, now: Timestamp } =
-        "INSERT INTO audit (change_id, target, action, actor, before, after, at)
+    // The configuration may name administrators whom it did not name when the list was made.
+    DEPART_GUARD { change: PublicId, people: String, admins: String, now: Timestamp } =
+        concat!("INSERT INTO audit (change_id, target, action, actor, before, after, at)
         SELECT :change, m.public_id, 'member_departed', 'offboard', m.status, 'suspended', :now
         FROM json_each(:people) j JOIN members m ON m.owner_id = j.value
         WHERE m.status = 'active' AND EXISTS (SELECT 1 FROM departures d JOIN departure_lists l ON l.id = d.list_id
             WHERE d.owner_id = m.owner_id AND d.blocked_at IS NULL AND l.state = 'released')
-        ON CONFLICT DO NOTHING";
+          AND NOT ", is_admins!("m"), "
+        ON CONFLICT DO NOTHING");
 
     DEPART { change: PublicId, people: String } =
         "UPDATE members SET status = 'suspended', epoch = epoch + 1, change_id = :change
@@ -137,11 +141,12 @@ statements! {
         WHERE public_id IN (SELECT a.target FROM audit a WHERE a.change_id = :change AND a.action = 'key_ended')
           AND ended_at IS NULL";
 
-    // Whoever is not active any more is done, also if an administrator was faster.
-    DONE { people: String, now: Timestamp } = "UPDATE departures SET blocked_at = :now
+    // Whoever is not active any more is done, also if an administrator was faster. So is an administrator of the
+    // configuration, who stays.
+    DONE { people: String, admins: String, now: Timestamp } = concat!("UPDATE departures SET blocked_at = :now
         WHERE blocked_at IS NULL AND owner_id IN (SELECT value FROM json_each(:people))
           AND EXISTS (SELECT 1 FROM departure_lists l WHERE l.id = departures.list_id AND l.state = 'released')
-          AND EXISTS (SELECT 1 FROM members m WHERE m.owner_id = departures.owner_id AND m.status <> 'active')";
+          AND EXISTS (SELECT 1 FROM members m WHERE m.owner_id = departures.owner_id AND (m.status <> 'active' OR ", is_admins!("m"), "))");
 
     WENT { change: PublicId } = "SELECT json_object('people', COALESCE(SUM(a.action = 'member_departed'), 0),
           'keys', COALESCE(SUM(a.action = 'key_ended'), 0)) FROM audit a WHERE a.change_id = :change";
@@ -281,10 +286,12 @@ from_json! {
     }
 }
 
-/// Puts out those of the owners who are in a released list: ends their sessions and all of their keys, in one batch.
+/// Puts out those of the owners who are in a released list: ends their sessions and all of their keys, in one batch. The
+/// administrators of the configuration, a JSON list of their names, stay.
 pub async fn depart(
     db: &dyn Database,
     owners: &[i64],
+    admins: &str,
     change: &PublicId,
     now: Timestamp,
 ) -> Result<Went, DbError> {
@@ -294,6 +301,7 @@ pub async fn depart(
         stmt!(DEPART_GUARD {
             change,
             people,
+            admins,
             now
         }),
         stmt!(DEPART { change, people }),
@@ -302,7 +310,11 @@ pub async fn depart(
         stmt!(REVOKE_GUARD { change, now }),
         stmt!(REVOKE { change }),
         stmt!(END_KEYS { change, now }),
-        stmt!(DONE { people, now }),
+        stmt!(DONE {
+            people,
+            admins,
+            now
+        }),
         stmt!(WENT { change }),
     ];
     last_row(&batch_retrying_unknown(db, batch).await?)?.ok_or(DbError::Broken)

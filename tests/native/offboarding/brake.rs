@@ -3,10 +3,13 @@
 use sandbox::Standing;
 use serde_json::{Value, json};
 
-use super::company::{company, counts, gone, night, stand, strikes};
+use super::company::{company, counts, gone, night, organize, stand, strikes, with_organization};
 use crate::support::{Browser, TEN_MINUTES, World};
 
 const DEPARTURES: &str = "/api/v1/admin/departures";
+const OPERATOR: u64 = 1_000_001;
+/// The account number of the persona `load-0`.
+const FIRST_OF_CROWD: u64 = 9_000_000;
 
 fn lists(operator: &Browser<'_>) -> Vec<Value> {
     let response = operator.get(DEPARTURES);
@@ -241,4 +244,30 @@ fn nobody_but_an_administrator_reads_or_decides_lists() {
         assert_eq!(response.status, 400, "{response:?}");
     }
     assert_eq!(lists(&operator)[0]["state"], json!("held"));
+}
+
+#[test]
+fn who_has_become_an_administrator_of_the_configuration_stays_when_the_list_is_released() {
+    let crowd: Vec<u64> = (0..8).map(|n| FIRST_OF_CROWD + n).collect();
+    let others: Vec<u64> = [OPERATOR].into_iter().chain(1..200).collect();
+    let world = with_organization(&[&others[..], &crowd].concat());
+    for n in 0..8 {
+        Browser::signed_in(&world, &format!("load-{n}"));
+    }
+    let operator = Browser::signed_in(&world, "operator");
+    night(&world);
+    organize(&world, &others, &[]);
+    night(&world);
+    assert_eq!(night(&world), "done departures_held");
+    world.set("ADMIN_GITHUB_USER_IDS", &format!("{OPERATOR},{}", crowd[3]));
+    let operator = Browser::with(&world, &operator.cookies.borrow());
+    assert_eq!(decide(&operator, "release"), decided(202));
+    let statuses = world.db.texts(
+        "SELECT status FROM members WHERE login LIKE 'load-%' AND owner_id > 0 ORDER BY login",
+    );
+    let expected = (0..8).map(|n| if n == 3 { "active" } else { "suspended" });
+    assert_eq!(statuses, expected.collect::<Vec<_>>());
+    let open = "SELECT COUNT(*) FROM departures WHERE blocked_at IS NULL AND owner_id > 0";
+    assert_eq!(world.db.number(open), 0);
+    assert_eq!(night(&world), "done");
 }
