@@ -45,11 +45,13 @@ statements! {
             AND p.walk = :walk AND p.source = :source AND p.found = 'active')";
 
     // Members whom the directory showed under its former settings and does not show now are asked about from the next walk
-    // on. What was found before does not count.
+    // on. What was found before does not count. A directory that shows no member at all is none of theirs, so it says
+    // nothing about anybody.
     TAKE_OVER { provider: String, source: String, walk: Timestamp } =
         "UPDATE presences SET source = :source, strikes = 0, strike_day = NULL, since = NULL
         WHERE walk < :walk AND source <> :source
-          AND EXISTS (SELECT 1 FROM members m WHERE m.owner_id = presences.owner_id AND m.provider = :provider)";
+          AND EXISTS (SELECT 1 FROM members m WHERE m.owner_id = presences.owner_id AND m.provider = :provider)
+          AND EXISTS (SELECT 1 FROM presences q WHERE q.walk = :walk AND q.source = :source AND q.found = 'active')";
 
     BELIEVE { provider: String, source: String, walk: Timestamp, people: i64 } =
         "INSERT INTO directories (provider, source, good_at, people) VALUES (:provider, :source, :walk, :people)

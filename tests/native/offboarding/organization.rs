@@ -203,6 +203,24 @@ fn who_has_left_before_the_organization_is_renamed_goes_all_the_same() {
 }
 
 #[test]
+fn an_organization_that_shows_no_member_is_none_of_theirs_and_puts_nobody_out() {
+    let world = three();
+    let strangers = Organization {
+        members: (1..240).collect(),
+        renamed: Some("somebody-elses".into()),
+        ..Organization::default()
+    };
+    world.sandbox.borrow_mut().set_organization(strangers);
+    world.set("GITHUB_ORG", "somebody-elses");
+    assert_eq!(night(&world), "done first_look");
+    for _ in 0..3 {
+        assert_eq!(night(&world), "done");
+    }
+    assert_eq!(gone_logins(&world), [""; 0]);
+    assert_eq!(counts(&world)["never_seen"], json!(4));
+}
+
+#[test]
 fn the_organization_needs_its_login_and_its_token() {
     let world = three();
     world.set("GITHUB_ORG_TOKEN", "");
