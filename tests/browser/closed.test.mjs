@@ -94,8 +94,9 @@ test("any project status but 'live' pauses claims, in words, on every page, with
   await visitor.leave();
 });
 
-test("without GitHub credentials the landing page still works and says what is missing", async () => {
-  await deploymentWith({ GITHUB_OAUTH_CLIENT_ID: undefined, GITHUB_OAUTH_CLIENT_SECRET: undefined });
+test("without credentials of a provider the landing page still works and says what is missing", async () => {
+  const names = ["GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET", "GOOGLE_OAUTH_CLIENT_ID", "GOOGLE_OAUTH_CLIENT_SECRET"];
+  await deploymentWith(Object.fromEntries(names.map((name) => [name, undefined])));
   const visitor = await deployment.visitor();
   await visitor.open("/");
   await sees(visitor.page, "Sign-in is not set up here.");

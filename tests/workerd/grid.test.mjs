@@ -90,6 +90,9 @@ const SENT_ONCE = ["github.token", "github.revoke", CREATE, ASSIGN, UNASSIGN];
 /** Faults after which a safe call is tried again; three of them make one failed call. */
 const RETRIED = ["reset_before", "reset_after", "error_before", "error_after", "truncated", "html_error", "late"];
 
+/** What a kind of fault has to be told besides. @type {Record<string, { name: string }>} */
+const OPTIONS = { key_named: { name: "key" } };
+
 /** @param {string} file @param {RegExp} pattern */
 async function namesIn(file, pattern) {
   return Array.from((await readFile(inRoot("sandbox", "src", file), "utf8")).matchAll(pattern), ([, name]) => name);
@@ -136,7 +139,7 @@ function larger(operation, kind) {
 async function misfit(operation, kind) {
   const { sandbox } = deployments[0];
   try {
-    await sandbox.fault({ operation, kind });
+    await sandbox.fault({ operation, kind, ...OPTIONS[kind] });
     await sandbox.clearFaults();
     return "";
   } catch (error) {
@@ -150,7 +153,7 @@ async function play(deployment, { operation, kind, times, moment }) {
   const who = await moment.prepare(deployment);
   const fired = async () => (await deployment.sandbox.ledger()).calls.filter((/** @type {any} */ call) => call.operation === operation && call.fault === kind).length;
   const before = await fired();
-  await deployment.sandbox.fault({ operation, kind, times });
+  await deployment.sandbox.fault({ operation, kind, times, ...OPTIONS[kind] });
   const acted = moment.act(deployment, who);
   if (kind.startsWith("hold")) {
     await deployment.sandbox.held(operation);

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use keycap::ports::{DbError, Rows, Stmt};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 
 use super::database::{Sqlite, copy_of, dump, run_batch};
 use super::{mutant, probes};
@@ -62,7 +63,11 @@ fn prepared() -> Option<(Connection, Rc<Vec<String>>)> {
     let before = dump(&connection);
     let triggers = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
     connection.set_db_config(triggers, false).unwrap();
+    // The limits of D1 are for statements of ours.
+    let limit = Limit::SQLITE_LIMIT_COMPOUND_SELECT;
+    let most = connection.set_limit(limit, 500).unwrap();
     let moved_in = connection.execute_batch(include_str!("bystanders.sql"));
+    connection.set_limit(limit, most).unwrap();
     connection.set_db_config(triggers, true).unwrap();
     // A constraint of a mutant may refuse them. Whether a test needs what it refuses is another question.
     if mutant::is_of_the_schema() && moved_in.is_err() {

@@ -125,6 +125,7 @@ pub fn copy_of(from: &Connection) -> Connection {
         (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
         (Limit::SQLITE_LIMIT_COLUMN, 100),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
     ] {
         connection.set_limit(limit, most).unwrap();

@@ -39,7 +39,7 @@ const view = (is, look) => html`
     <button class="button" type="button" @click=${() => start("sweep", false)}>Start a sweep</button>
     <button class="button" type="button" @click=${() => start("reconcile", false)}>Start a comparison</button>
     <button class="button" type="button" @click=${() => start("reconcile", true)}>Compare, change nothing</button>
-    <button class="button" type="button" @click=${() => start("offboard", true)}>Look who has left, change nothing</button>
+    <button class="button" type="button" @click=${() => start("offboard", true)}>See who has left</button>
   </div>
   <section class="block" aria-labelledby="runs-title">
     <h2 id="runs-title">The latest fifty</h2>
