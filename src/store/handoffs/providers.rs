@@ -76,7 +76,7 @@ pub async fn change(
     wanted: &ProviderChange,
     now: Timestamp,
 ) -> Result<Option<ProviderRow>, StoreError> {
-    let target = format!("provider/{slug}");
+    let target = ["provider/", slug].concat();
     let (name, about) = (wanted.name.as_deref(), wanted.about.as_deref());
     let batch = vec![
         stmt!(CHANGE_GUARD {

@@ -361,7 +361,7 @@ impl OffboardCursor {
 
     /// Notes that a directory was skipped or doubtful. The run ends with the first code.
     pub fn met(&mut self, directory: &str, code: &str) {
-        self.counts.problem(&format!("{directory}: {code}"));
+        self.counts.problem(&[directory, ": ", code].concat());
         self.code.get_or_insert_with(|| code.to_owned());
     }
 }
