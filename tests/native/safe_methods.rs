@@ -140,6 +140,7 @@ fn get_has_no_effect_except_in_a_sign_in() {
             "/auth/google",
             "/auth/google/callback",
             "/auth/relay",
+            "/auth/providers/{slug}/callback",
         ]
     );
 }
