@@ -369,6 +369,7 @@ const SHAPELESS: &[&str] = &[
     "late",
     "hash_missing",
     "key_missing",
+    "key_named",
 ];
 const HELD: &[&str] = &["hold_before", "hold_after"];
 
