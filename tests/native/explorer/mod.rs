@@ -216,7 +216,14 @@ const OPERATIONS: [(&str, Does, Start); 47] = [
         done_at_once()
     }),
     ("somebody lowers", NoHarm, |w, _| {
-        somebody_changes(w, &json!({ "limit": 1 }));
+        // A grace may have lowered the limit below $1 already, and then $1 would raise it.
+        let usable = w.usable();
+        let least = usable
+            .iter()
+            .filter_map(|key| key.limit)
+            .map(|limit| limit.nanos);
+        let is_below = least.min().is_some_and(|nanos| nanos < 1_000_000_000);
+        somebody_changes(w, &json!({ "limit": if is_below { 0.25 } else { 1.0 } }));
         done_at_once()
     }),
     ("lift what is kept", NoHarm, |w, c| {

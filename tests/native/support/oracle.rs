@@ -144,7 +144,12 @@ fn no_cap_is_above_the_plan(world: &World) {
             "SELECT MAX(limit_nano, COALESCE(limit_sent_nano, 0)) FROM generations WHERE upstream_hash = '{}'",
             key.hash
         ));
-        assert!(key.limit.unwrap().nanos <= on_record, "{}", key.name);
+        let limit = key.limit.unwrap().nanos;
+        assert!(
+            limit <= on_record,
+            "{}: {limit} at OpenRouter, {on_record} on record",
+            key.name
+        );
     }
 }
 
