@@ -161,6 +161,21 @@ fn a_ticket_lasts_a_minute() {
 }
 
 #[test]
+fn a_deployment_that_is_no_preview_takes_no_ticket() {
+    let (canonical, preview) = (canonical(), preview());
+    let browser = new_visitor(&preview);
+    let ticket = ticket(&canonical, &sent(&browser, "github"), "member");
+    let before = preview.db.dump();
+    // The same deployment, browser and attempt: only the setting is that of a deployment with callbacks of its own.
+    preview.set("RELAY_ORIGIN", "");
+    preview.set("TRUSTED_ORIGINS", "http://127.0.0.1:8789");
+    let cookies = browser.cookies.borrow().clone();
+    let again = visitor(&preview, &cookies);
+    assert_eq!(again.get(&ticket).header("location"), STATE);
+    assert_eq!(preview.db.dump(), before, "nothing is spent");
+}
+
+#[test]
 fn a_head_or_a_scanner_spends_no_ticket() {
     let (canonical, preview) = (canonical(), preview());
     let browser = new_visitor(&preview);
