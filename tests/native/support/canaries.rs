@@ -87,15 +87,15 @@ impl Canaries {
         let cookies = self.cookies.borrow();
         all.extend(cookies.iter().map(|cookie| ("a cookie", cookie.clone())));
         let needles: Vec<&str> = all.iter().map(|(_, canary)| canary.as_str()).collect();
-        if let Some(found) = db.first_in(&db.dump(), &needles) {
+        if let Some(found) = first_in(&db.dump(), &needles) {
             panic!("{} at rest", all[found].0);
         }
-        if let Some(found) = db.first_in(log, &needles) {
+        if let Some(found) = first_in(log, &needles) {
             panic!("{} in the log", all[found].0);
         }
         let hashes = self.hashes();
         let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
-        assert_eq!(db.first_in(log, &hashes), None, "a hash in the log");
+        assert_eq!(first_in(log, &hashes), None, "a hash in the log");
     }
 
     /// Everything that nobody may see: a description of each secret, and its last characters.
@@ -126,6 +126,13 @@ impl Canaries {
         let linked = linked.map(|key| end(&sandbox::sha256_hex(key.secret.as_bytes())));
         keys.chain(linked).collect()
     }
+}
+
+/// The position of the first needle that is in the text.
+fn first_in(text: &str, needles: &[&str]) -> Option<usize> {
+    let is_there =
+        |needle: &&str| memchr::memmem::find(text.as_bytes(), needle.as_bytes()).is_some();
+    needles.iter().position(is_there)
 }
 
 fn end(secret: &str) -> String {

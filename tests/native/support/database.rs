@@ -267,17 +267,6 @@ impl Sqlite {
         self.text(sql).parse().unwrap()
     }
 
-    /// The position of the first needle that is in the text. SQLite does the search, because it is compiled with
-    /// optimisation and the tests are not.
-    pub fn first_in(&self, text: &str, needles: &[&str]) -> Option<usize> {
-        let connection = self.at_hand().borrow();
-        let sql = "SELECT key FROM json_each(?2) WHERE instr(?1, value) ORDER BY key LIMIT 1";
-        let mut statement = connection.prepare_cached(sql).unwrap();
-        let needles = serde_json::to_string(needles).unwrap();
-        let found = statement.query_row([text, &needles], |row| row.get(0));
-        found.ok()
-    }
-
     /// Every value of every table, to search it for what must not be there.
     pub fn dump(&self) -> String {
         dump(&self.at_hand().borrow()).join("\n")
