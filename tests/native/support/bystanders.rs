@@ -2,15 +2,14 @@
 //! many rows: a statement that forgets whom it is about meets the rows of somebody else. At the end of a world, the
 //! bystanders' rows are as they were, and all others are the same as without them.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
 
 use keycap::ports::{DbError, Rows, Stmt};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
-use super::database::{Sqlite, copy_of, dump, run_batch};
+use super::database::{Pool, Sqlite, dump, run_batch};
 use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
@@ -47,18 +46,13 @@ const FOR_EVERYBODY: [&str; 2] = ["settings::HOLD_ALL", "settings::RELEASE_ALL"]
 pub struct Bystanders {
     connection: Connection,
     /// The bystanders' rows.
-    theirs: Rc<Vec<String>>,
+    theirs: Arc<Vec<String>>,
 }
 
-thread_local! {
-    /// Connections to databases with bystanders that no world uses at present.
-    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+/// Migrated databases with bystanders, and the bystanders' rows.
+static PREPARED: LazyLock<Option<(Pool, Arc<Vec<String>>)>> = LazyLock::new(prepared);
 
-    /// A migrated database with bystanders to copy from, and their rows.
-    static PREPARED: Option<(Connection, Rc<Vec<String>>)> = prepared();
-}
-
-fn prepared() -> Option<(Connection, Rc<Vec<String>>)> {
+fn prepared() -> Option<(Pool, Arc<Vec<String>>)> {
     let connection = Sqlite::migrated();
     let before = dump(&connection);
     let triggers = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
@@ -76,26 +70,21 @@ fn prepared() -> Option<(Connection, Rc<Vec<String>>)> {
     moved_in.unwrap();
     let mut theirs = dump(&connection);
     theirs.retain(|row| !before.contains(row));
-    Some((connection, Rc::new(theirs)))
+    Some((Pool::of(connection), Arc::new(theirs)))
 }
 
 impl Bystanders {
     pub fn new() -> Option<Self> {
-        let idle = IDLE.with(|idle| idle.borrow_mut().pop());
-        PREPARED.with(|prepared| {
-            let (prepared, theirs) = prepared.as_ref()?;
-            let connection = idle.unwrap_or_else(|| copy_of(prepared));
-            connection.execute_batch("SAVEPOINT world").unwrap();
-            Some(Self {
-                connection,
-                theirs: Rc::clone(theirs),
-            })
+        let (pool, theirs) = PREPARED.as_ref()?;
+        Some(Self {
+            connection: pool.begin(),
+            theirs: Arc::clone(theirs),
         })
     }
 
     /// The bystanders' rows.
-    pub fn rows() -> Rc<Vec<String>> {
-        PREPARED.with(|prepared| Rc::clone(&prepared.as_ref().unwrap().1))
+    pub fn rows() -> Arc<Vec<String>> {
+        Arc::clone(&PREPARED.as_ref().unwrap().1)
     }
 
     /// Runs a batch that was run without bystanders. Returns false if the two databases differ from now on.
@@ -186,9 +175,8 @@ impl Drop for Bystanders {
         }
         let nothing = Connection::open_in_memory().unwrap();
         let connection = std::mem::replace(&mut self.connection, nothing);
-        connection
-            .execute_batch("ROLLBACK TO world; RELEASE world")
-            .unwrap();
-        let _ = IDLE.try_with(|idle| idle.borrow_mut().push(connection));
+        if let Some((pool, _)) = PREPARED.as_ref() {
+            pool.end(connection);
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::{LazyLock, Mutex};
 
 use keycap::ports::{Database, DbError, LocalFuture, Rows, SqlValue, Stmt};
 use rusqlite::config::DbConfig;
@@ -70,12 +71,7 @@ impl Drop for Place {
             return;
         }
         let nothing = Connection::open_in_memory().unwrap();
-        let connection = std::mem::replace(self.connection.get_mut(), nothing);
-        connection
-            .execute_batch("ROLLBACK TO world; RELEASE world")
-            .unwrap();
-        // At the end of its thread there is no list any more, and nobody who needs the connection.
-        let _ = IDLE.try_with(|idle| idle.borrow_mut().push(connection));
+        MIGRATED.end(std::mem::replace(self.connection.get_mut(), nothing));
     }
 }
 
@@ -94,19 +90,55 @@ pub fn migrations() -> Vec<(String, String)> {
     files.into_iter().map(named).collect()
 }
 
-thread_local! {
-    /// A migrated database to copy from. Preparing it only once makes thousands of scenarios a second possible.
-    static PREPARED: Connection = {
-        let connection = Connection::open_in_memory().unwrap();
-        for (_, sql) in mutant::in_schema(migrations()) {
-            connection.execute_batch(&sql).unwrap();
+/// A database to copy from, and connections to such copies that no world uses at present. All threads share them: the
+/// test harness gives each test a thread of its own, and a connection has parsed the statements of the tests before.
+pub struct Pool {
+    prepared: Mutex<Connection>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pool {
+    pub fn of(prepared: Connection) -> Self {
+        Self {
+            prepared: Mutex::new(prepared),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// A connection to a copy that nothing else uses.
+    pub fn copy(&self) -> Connection {
+        copy_of(&self.prepared.lock().unwrap())
+    }
+
+    /// A connection to a copy, inside the savepoint `world`.
+    pub fn begin(&self) -> Connection {
+        let idle = self.idle.lock().unwrap().pop();
+        let connection = idle.unwrap_or_else(|| self.copy());
+        connection.execute_batch("SAVEPOINT world").unwrap();
+        connection
+    }
+
+    /// Undoes what happened inside the savepoint, and keeps the connection for the next world.
+    pub fn end(&self, connection: Connection) {
+        // A statement that another test has parsed would not show what it reads.
+        if coverage::is_noted() {
+            return;
         }
         connection
-    };
-
-    /// Connections to migrated databases without rows, which no world uses at present.
-    static IDLE: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+            .execute_batch("ROLLBACK TO world; RELEASE world")
+            .unwrap();
+        self.idle.lock().unwrap().push(connection);
+    }
 }
+
+/// Migrated databases without rows.
+static MIGRATED: LazyLock<Pool> = LazyLock::new(|| {
+    let connection = Connection::open_in_memory().unwrap();
+    for (_, sql) in mutant::in_schema(migrations()) {
+        connection.execute_batch(&sql).unwrap();
+    }
+    Pool::of(connection)
+});
 
 /// Makes a connection to a copy of this database.
 pub fn copy_of(from: &Connection) -> Connection {
@@ -135,7 +167,7 @@ pub fn copy_of(from: &Connection) -> Connection {
         .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .unwrap();
     // Enough for all statements of the application and of the oracle.
-    connection.set_prepared_statement_cache_capacity(500);
+    connection.set_prepared_statement_cache_capacity(2_000);
     coverage::watch(&connection);
     connection
 }
@@ -143,20 +175,14 @@ pub fn copy_of(from: &Connection) -> Connection {
 impl Sqlite {
     /// A migrated database without rows.
     pub fn new(effects: Effects) -> Self {
-        // A statement that another test has parsed would not show what it reads.
-        let idle = (!coverage::is_noted())
-            .then(|| IDLE.with(|idle| idle.borrow_mut().pop()))
-            .flatten();
-        let connection = idle.unwrap_or_else(Self::migrated);
-        connection.execute_batch("SAVEPOINT world").unwrap();
-        let database = Self::at(connection, true, effects);
+        let database = Self::at(MIGRATED.begin(), true, effects);
         *database.place.beside.borrow_mut() = Bystanders::new();
         database
     }
 
     /// A connection to a migrated database without rows.
     pub fn migrated() -> Connection {
-        PREPARED.with(copy_of)
+        MIGRATED.copy()
     }
 
     fn at(connection: Connection, reusable: bool, effects: Effects) -> Self {
@@ -311,19 +337,10 @@ impl Database for Sqlite {
 
 /// Every row of every table: the name of the table, and its values.
 pub fn dump(connection: &Connection) -> Vec<String> {
-    let tables = texts(
-        connection,
-        "SELECT name FROM sqlite_master WHERE type = 'table'",
-    );
+    let sql = "SELECT json_array(tables.name, json_group_array('quote(' || columns.name || ')'))
+        FROM sqlite_master tables, pragma_table_xinfo(tables.name) columns WHERE tables.type = 'table' GROUP BY tables.name";
     let rows = |table: String| {
-        let columns = texts(
-            connection,
-            &format!("SELECT name FROM pragma_table_xinfo('{table}')"),
-        );
-        let columns: Vec<String> = columns
-            .iter()
-            .map(|column| format!("quote({column})"))
-            .collect();
+        let (table, columns): (String, Vec<String>) = serde_json::from_str(&table).unwrap();
         // An expression has a greatest depth, so that not all columns can follow one another.
         let columns = columns.chunks(20).map(|some| some.join(" || '|' || "));
         let columns: Vec<String> = columns.map(|some| format!("({some})")).collect();
@@ -333,7 +350,7 @@ pub fn dump(connection: &Connection) -> Vec<String> {
             &format!("SELECT '{table}|' || {columns} FROM \"{table}\""),
         )
     };
-    tables.into_iter().flat_map(rows).collect()
+    texts(connection, sql).into_iter().flat_map(rows).collect()
 }
 
 /// The first column of a query's rows as text.
