@@ -1,8 +1,6 @@
 //! The control API, as tests over HTTP use it.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 

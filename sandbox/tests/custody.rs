@@ -1,8 +1,6 @@
 //! A credential at the wrong host is noted, whatever the answer; one at its own host is not.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{GITHUB_CLIENT_SECRET, MANAGEMENT_KEY, Request, Sandbox, ViolationKind};
 use serde_json::json;
 

@@ -1,8 +1,6 @@
 //! The directory of a Workspace, the tokens for it, and the organization at GitHub, as upstream describes them.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{ORGANIZATION, ORGANIZATION_TOKEN, Organization, Sandbox};
 use serde_json::{Value, json};
 

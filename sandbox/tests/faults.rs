@@ -1,8 +1,6 @@
 //! Each fault: what the caller sees, and what really happened.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{Delivery, Fault, FaultKind, Operation, Outcome, Response, Sandbox};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

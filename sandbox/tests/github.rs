@@ -1,8 +1,6 @@
 //! The web flow and the REST calls, as upstream describes them.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{DAY_MS, Sandbox, Settings};
 use serde_json::json;
 

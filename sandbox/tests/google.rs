@@ -1,9 +1,7 @@
 //! Google's sign-in, token endpoint and published keys, as upstream describes them.
 
-mod common;
-
+use crate::common::*;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use common::*;
 use rsa::{
     BigUint, RsaPublicKey,
     pkcs1v15::{Signature, VerifyingKey},

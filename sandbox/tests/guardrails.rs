@@ -1,8 +1,6 @@
 //! Guardrails: what they are made of, which keys have them, and what those keys may ask for.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{Fault, FaultKind, Operation, Sandbox, Spent, Usd};
 use serde_json::{Value, json};
 

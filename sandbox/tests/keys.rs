@@ -1,8 +1,6 @@
 //! Keys, workspaces and credits: what OpenRouter accepts, refuses and shows.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{Sandbox, Usd, ViolationKind, sha256_hex};
 use serde_json::{Value, json};
 

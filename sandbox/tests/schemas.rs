@@ -1,8 +1,6 @@
 //! Every request we accept and every JSON answer of the right shape is valid against the upstream's schemas.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use jsonschema::Validator;
 use sandbox::{Delivery, Fault, FaultKind, Operation, Sandbox};
 use serde_json::{Value, json};

@@ -1,8 +1,6 @@
 //! Signing in at billing providers: what comes back, what the exchange takes, and that each code makes one key.
 
-mod common;
-
-use common::{NOON, VERIFIER, answer, challenge, encode, request};
+use crate::common::{NOON, VERIFIER, answer, challenge, encode, request};
 use sandbox::{Fault, FaultKind, Operation, Request, Response, Sandbox, ViolationKind};
 use serde_json::{Value, json};
 

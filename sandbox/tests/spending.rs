@@ -1,8 +1,6 @@
 //! Model calls as upstream lets them through: keys, limits, overshoot, and figures that lag behind.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{Metering, Sandbox, Spent, Usd};
 use serde_json::json;
 

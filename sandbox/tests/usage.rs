@@ -1,8 +1,6 @@
 //! Analytics and `/activity`: the same usage in both, in the forms and with the limits that OpenRouter documents.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{NewUse, Reports, Sandbox, Usd};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

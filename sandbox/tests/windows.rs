@@ -1,8 +1,6 @@
 //! Spend windows across midnight, Monday and the first of a month, and the timestamps of requests.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use sandbox::{DAY_MS, Period, Sandbox, Usage, Usd, timestamp};
 use serde_json::json;
 
