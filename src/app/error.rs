@@ -141,6 +141,8 @@ pub enum Error {
     },
     /// The list of people is not held any more: it was decided, or it has expired.
     ListNotHeld,
+    /// What an administrator has selected is not what was shown any more.
+    SelectionChanged,
     /// What the request asks for is not possible any more.
     RequestOutdated,
     /// The configuration names this member as an admin, so no one can suspend or ban them here.
@@ -264,6 +266,7 @@ impl Error {
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
             | Self::ListNotHeld
+            | Self::SelectionChanged
             | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft
@@ -364,6 +367,7 @@ impl Error {
             Self::RequestsUsedUp { .. } => "requests_used_up",
             Self::AlreadyDecided { .. } => "already_decided",
             Self::ListNotHeld => "list_not_held",
+            Self::SelectionChanged => "selection_changed",
             Self::RequestOutdated => "request_outdated",
             Self::MemberIsAdmin => "member_is_admin",
             Self::MemberLeft => "member_left",

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod budget;
+pub(crate) mod bulk;
 pub(crate) mod chunk;
 pub(crate) mod claim;
 pub(crate) mod closure;

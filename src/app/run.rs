@@ -49,6 +49,8 @@ pub enum QueuedWork {
     LeakedSecret(ReportedGeneration),
     /// An administrator has released a list of people who are gone: they are put out.
     Departures,
+    /// An administrator has started a change of many keys or members.
+    BulkChanges,
     /// The workspace of our keys is closed, or opened again, because of this administrator.
     Closure { actor: PublicId },
 }

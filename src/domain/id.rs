@@ -39,6 +39,8 @@ pub enum IdKind {
     ProviderKey,
     /// A list of people who are gone.
     Departure,
+    /// A change of many keys or members at once.
+    Bulk,
 }
 
 impl IdKind {
@@ -62,6 +64,7 @@ impl IdKind {
             Self::Handoff => "hnd",
             Self::ProviderKey => "pky",
             Self::Departure => "dep",
+            Self::Bulk => "blc",
         }
     }
 }

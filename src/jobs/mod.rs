@@ -10,6 +10,7 @@ pub mod usage_sync;
 mod walk;
 mod watch;
 
+use crate::app::bulk;
 use crate::app::closure;
 use crate::app::context::App;
 use crate::app::rotate;
@@ -36,6 +37,7 @@ pub async fn run(app: &App, cron: &str, scheduled: Timestamp) {
         EVERY_TEN_MINUTES => {
             // Before the sweep, so that it finds the keys of those who are put out.
             offboard::go_on(app, scheduled).await;
+            bulk::carry_on(app).await;
             // Otherwise another trigger is at work, and reads usage too.
             if sweep_and_go_on(app, scheduled).await {
                 usage_sync::go_on(app, scheduled).await;
@@ -85,6 +87,7 @@ pub async fn run_queued(app: &App) {
                 rotate::disable_reported(app, &reported).await;
             }
             Some(QueuedWork::Departures) => offboard::put_out(app).await,
+            Some(QueuedWork::BulkChanges) => bulk::carry_on(app).await,
             Some(QueuedWork::Closure { actor }) => {
                 if let Err(error) = closure::follow(app, actor.as_str()).await {
                     closure::left_to_sweep(app, error);

@@ -24,3 +24,25 @@ macro_rules! google_admitted {
         )
     };
 }
+
+/// Whether a key meets every filter of an administrator's list: `k` is its row, `c` its card, `n` the generation of that, `p`
+/// the owner's plan. The statement declares `state`, `hold` and `plan`, each an `Option<String>`, and `more`, a JSON object with
+/// the filters that no index serves.
+macro_rules! key_meets {
+    () => {
+        "(:state IS NULL OR c.state = :state) AND (:plan IS NULL OR p.name = :plan) AND (:state IS NOT NULL OR c.state <> 'void')
+            AND (:hold IS NULL OR EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = :hold))
+            AND (json_extract(:more, '$.workspace') IS NULL OR n.workspace_id = json_extract(:more, '$.workspace'))
+            AND (json_extract(:more, '$.made_before') IS NULL OR k.created_at < json_extract(:more, '$.made_before'))
+            AND (json_extract(:more, '$.project') IS NULL OR EXISTS (SELECT 1 FROM projects j
+              WHERE j.id = k.project_id AND j.public_id = json_extract(:more, '$.project')))
+            AND (json_extract(:more, '$.idle') IS NULL OR (c.usage_read_at >= json_extract(:more, '$.idle_began')
+              AND CASE json_extract(:more, '$.idle') WHEN 'week' THEN c.usage_weekly_nano WHEN 'month' THEN c.usage_monthly_nano
+                ELSE c.usage_lifetime_nano END = 0))
+            AND (json_extract(:more, '$.day_began') IS NULL OR CASE c.limit_reset
+                WHEN 'daily' THEN iif(c.usage_read_at >= json_extract(:more, '$.day_began'), c.usage_daily_nano, 0)
+                WHEN 'weekly' THEN iif(c.usage_read_at >= json_extract(:more, '$.week_began'), c.usage_weekly_nano, 0)
+                WHEN 'monthly' THEN iif(c.usage_read_at >= json_extract(:more, '$.month_began'), c.usage_monthly_nano, 0)
+                ELSE c.usage_lifetime_nano END >= c.limit_nano)"
+    };
+}

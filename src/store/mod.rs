@@ -19,6 +19,7 @@ mod figures;
 pub mod idempotency;
 pub mod access;
 pub mod budget;
+pub mod bulk;
 pub mod handoffs;
 pub mod keys;
 pub mod ops;
@@ -42,6 +43,10 @@ use crate::store::budget::plans;
 use crate::store::budget::preferences;
 use crate::store::budget::raises;
 use crate::store::budget::reach;
+use crate::store::bulk::carried;
+use crate::store::bulk::frozen;
+use crate::store::bulk::progress;
+use crate::store::bulk::shown;
 use crate::store::handoffs::begun;
 use crate::store::handoffs::linked;
 use crate::store::handoffs::providers;
@@ -107,6 +112,10 @@ pub fn statements() -> Vec<&'static Sql> {
         caps::STATEMENTS,
         limits::STATEMENTS,
         cards::STATEMENTS,
+        carried::STATEMENTS,
+        frozen::STATEMENTS,
+        progress::STATEMENTS,
+        shown::STATEMENTS,
         claims::STATEMENTS,
         ended::STATEMENTS,
         closures::STATEMENTS,

@@ -22,6 +22,10 @@ pub struct Change {
 }
 
 const HELD_LIST: Option<&str> = Some("SELECT public_id FROM departure_lists WHERE id > 0");
+const SHOWN_BULK: Option<&str> =
+    Some("SELECT public_id FROM bulk_changes WHERE state = 'shown' AND id > 0");
+const RUNNING_BULK: Option<&str> =
+    Some("SELECT public_id FROM bulk_changes WHERE state = 'running' AND id > 0");
 const KEY: Option<&str> = Some(
     "SELECT k.public_id FROM keys k JOIN members m ON m.owner_id = k.owner_id WHERE m.login = 'member' ORDER BY k.id LIMIT 1",
 );
@@ -60,7 +64,28 @@ const fn of(
 
 /// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
 /// anyone, which need no session.
-pub const CHANGES: [Change; 45] = [
+pub const CHANGES: [Change; 48] = [
+    of(
+        "POST",
+        "/api/v1/admin/bulk-changes",
+        "operator",
+        None,
+        r#"{"action":"disable","matching":{}}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/bulk-changes/{id}/start",
+        "operator",
+        SHOWN_BULK,
+        r#"{"count":1}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/admin/bulk-changes/{id}/stop",
+        "operator",
+        RUNNING_BULK,
+        "{}",
+    ),
     of(
         "POST",
         "/api/v1/providers/{slug}/start",
@@ -413,6 +438,19 @@ pub fn begun() -> (World, Vec<Cookies>) {
          VALUES ('listed', 'dep_aaaaaaaaaaaaaaaaaaaaaaaa', 'departures_listed', 'offboard', 'held', 1);
          INSERT INTO departure_lists (public_id, provider, state, made_at, expires_at, change_id)
          VALUES ('dep_aaaaaaaaaaaaaaaaaaaaaaaa', 'google', 'held', 1, 4000000000, 'listed')",
+    );
+    // One change of many is shown, and another one runs.
+    world.db.run(
+        "INSERT INTO bulk_changes (public_id, action, state, actor, made_at, expires_at)
+         VALUES ('blc_aaaaaaaaaaaaaaaaaaaaaaaa', 'disable', 'shown', 'mem_somebody', 1, 4000000000),
+           ('blc_bbbbbbbbbbbbbbbbbbbbbbbb', 'disable', 'shown', 'mem_somebody', 1, 4000000000);
+         INSERT INTO bulk_targets (bulk_id, target_id, verdict)
+         SELECT b.id, k.id, 'change' FROM bulk_changes b JOIN keys k JOIN members m ON m.owner_id = k.owner_id
+         WHERE b.id > 0 AND m.login = 'load-3';
+         INSERT INTO audit (change_id, target, action, actor, after, at)
+         VALUES ('chg_bbbbbbbbbbbbbbbbbbbbbbbb', 'blc_bbbbbbbbbbbbbbbbbbbbbbbb', 'bulk_started', 'mem_somebody', 'disable 1', 1);
+         UPDATE bulk_changes SET state = 'running', started_at = 1, change_id = 'chg_bbbbbbbbbbbbbbbbbbbbbbbb'
+         WHERE public_id = 'blc_bbbbbbbbbbbbbbbbbbbbbbbb'",
     );
     world.db.run(
         "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)

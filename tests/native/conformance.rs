@@ -191,6 +191,7 @@ pub fn tell(world: &World) {
     let ends = r#"{"sessions":"end","confirm":0}"#;
     assert_eq!(operator.patch("/api/v1/admin/settings", ends).status, 200);
     departures(world);
+    crate::bulk::tell(world);
 }
 
 /// A member who has spent all of today's budget deletes the key and claims another one.
@@ -480,6 +481,7 @@ fn nights(world: &World, operator: &Browser<'_>) {
         "keys?state=active",
         "keys?hold=admin",
         "keys?plan=pro",
+        "bulk-changes",
         "audit",
         "audit?target=settings",
         "audit?actor=mem_1",

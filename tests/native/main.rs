@@ -17,6 +17,7 @@ mod allotments;
 mod attacks;
 mod attempts;
 mod bodies;
+mod bulk;
 mod bystanders;
 mod caps;
 mod changes;

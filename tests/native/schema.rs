@@ -335,7 +335,7 @@ fn walks(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
 
 /// The walks that are allowed, each with its reason: they read few rows, or they read all rows because the statement
 /// needs all.
-const WALKS: [(&str, &str); 27] = [
+const WALKS: [(&str, &str); 31] = [
     // They read the newest row, or the first, and no other.
     ("alarms::HEAD", "audit"),
     ("claims::DECISION", "retained_seats_unused"),
@@ -369,6 +369,11 @@ const WALKS: [(&str, &str); 27] = [
     // The nightly job judges everybody whom a directory has shown, and takes them over when the directory changes.
     ("presences::STRIKE", "presences"),
     ("presences::TAKE_OVER", "presences"),
+    // There are few bulk changes, and an administrator selects among all keys.
+    ("shown::LATEST", "bulk_changes"),
+    ("progress::NEXT", "bulk_changes_running"),
+    ("progress::FORGET_TARGETS", "bulk_changes"),
+    ("frozen::KEYS_MATCHING", "keys_by_plan"),
     // A switch of all keys changes all keys.
     ("settings::DUE_NOW", "generations_by_expiry"),
     ("settings::HOLD_ALL", "generations_live_by_owner"),

@@ -31,6 +31,8 @@ const BODIES = /** @type {Record<string, object>} */ ({
   "PATCH /api/v1/provider-keys/{id}": { label: "laptop" },
   "PATCH /api/v1/admin/providers/{slug}": { enabled: true },
   "PATCH /api/v1/keys/{id}": { disabled: true },
+  "POST /api/v1/admin/bulk-changes": { action: "disable", matching: {} },
+  "POST /api/v1/admin/bulk-changes/{id}/start": { count: 1 },
   "PATCH /api/v1/admin/settings": { minting: "stopped" },
   "PATCH /api/v1/admin/requests/{id}": { state: "declined" },
   "DELETE /api/v1/me": { confirm: "member" },
@@ -59,7 +61,7 @@ const HANDOFF = `hnd_${"0".repeat(24)}`;
 const VERIFIER = [`__Host-keycap_handoff_${"0".repeat(24)}`, "A".repeat(43)];
 
 /** An address with ids that could be somebody's: these routes look at the form of the id first. @param {string} path */
-const named = (path) => path.replace("/v1/requests/{id}", `/v1/requests/ask_${"0".repeat(24)}`).replace("/v1/projects/{id}", `/v1/projects/prj_${"0".repeat(24)}`).replace("/v1/handoffs/{id}", `/v1/handoffs/${HANDOFF}`).replace("/v1/provider-keys/{id}", `/v1/provider-keys/pky_${"0".repeat(24)}`).replace("{slug}", "openrouter");
+const named = (path) => path.replace("/v1/requests/{id}", `/v1/requests/ask_${"0".repeat(24)}`).replace("/v1/projects/{id}", `/v1/projects/prj_${"0".repeat(24)}`).replace("/v1/handoffs/{id}", `/v1/handoffs/${HANDOFF}`).replace("/v1/provider-keys/{id}", `/v1/provider-keys/pky_${"0".repeat(24)}`).replace("/admin/bulk-changes/{id}", `/admin/bulk-changes/blc_${"0".repeat(24)}`).replace("{slug}", "openrouter");
 
 /** @param {Client} client @param {{ path: string, method: string, accept: string }} request */
 const ask = (client, { path, method, accept }) => client.call(named(path), { method, json: method === "GET" ? undefined : (BODIES[`${method} ${path}`] ?? {}), headers: { accept } });

@@ -65,6 +65,7 @@ impl Error {
             Self::RequestsUsedUp { .. } => "Too many requests today",
             Self::AlreadyDecided { .. } => "This request was already decided",
             Self::ListNotHeld => "This list is not held any more",
+            Self::SelectionChanged => "The selection is not what was shown any more",
             Self::RequestOutdated => "What the request asks for is not possible any more",
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
@@ -233,6 +234,9 @@ impl Error {
             }
             Self::RequestOutdated => String::from(
                 "Nothing was changed. The key has ended, its plan has no limit to raise, or the time is over. Decline the request.",
+            ),
+            Self::SelectionChanged => String::from(
+                "Nothing was changed. Some of what was selected has changed, or what was shown is too old. Look again, and then decide.",
             ),
             Self::ListNotHeld => String::from(
                 "Nothing was changed. The list was decided already, or it has expired. People who are still gone are in a newer one.",

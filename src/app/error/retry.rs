@@ -77,6 +77,7 @@ impl Error {
             | Self::JobUnderWay
             | Self::AlreadyDecided { .. }
             | Self::ListNotHeld
+            | Self::SelectionChanged
             | Self::RequestOutdated
             | Self::MemberIsAdmin
             | Self::MemberLeft

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::app::error::Error;
 use crate::domain::time::Timestamp;
+use crate::http::admin::rows_of_page;
 use crate::http::api::cursor;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -14,7 +15,7 @@ use crate::store::query::rows_of;
 /// What the positions in the audit are sealed as.
 const LIST: &str = "admin audit";
 
-/// A page of at most fifty changes, newest first.
+/// A page of changes, newest first.
 #[derive(Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct AuditPage {
@@ -29,9 +30,10 @@ pub async fn show_audit(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let filter = filter(&context)?;
     let actor = filter.actor.clone();
-    let read = trail::page(filter, cursor::opened(&context, LIST)?);
+    let most = rows_of_page(&context)?;
+    let read = trail::page(filter, cursor::opened(&context, LIST)?, most);
     let (_, rows) = members::signed_in(&*context.app.db, &session, vec![read]).await?;
-    let (mut entries, next) = trail::read_page(rows_of(&rows, 0)?)?;
+    let (mut entries, next) = trail::read_page(rows_of(&rows, 0)?, most)?;
     entries.retain(|entry| actor.as_ref().is_none_or(|actor| entry.actor == *actor));
     let next = next.map(|next| cursor::sealed(&context.app, LIST, &next));
     let next = next.transpose()?;

@@ -10,11 +10,13 @@ use crate::domain::key::hold::Reason;
 use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
+use crate::http::admin::rows_of_page;
 use crate::http::api::cursor;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::json::from_word;
-use crate::store::keys::listed::{self, KeyFilter, ListedKey};
+use crate::store::keys::cards::CardProject;
+use crate::store::keys::listed::{self, KeyFilter, ListedKey, MoreFilters};
 use crate::store::members;
 use crate::store::ops::workspaces::{self, UnreadWorkspace};
 use crate::store::query::rows_of;
@@ -62,6 +64,8 @@ pub struct ListedKeyBody {
     expires_at: Timestamp,
     ended_at: Option<Timestamp>,
     plan: String,
+    /// The project in which its owner has put it.
+    project: Option<CardProject>,
     member: KeyOwner,
     /// The workspace in which it was made; `null` until the key is there.
     workspace: Option<KeyWorkspace>,
@@ -117,6 +121,7 @@ impl ListedKeyBody {
                 id,
             }),
             plan: key.holder.plan,
+            project: key.project,
             member: KeyOwner {
                 id: key.holder.id,
                 login: key.holder.login,
@@ -137,9 +142,10 @@ pub async fn list_keys(context: Context) -> Result<Reply, Error> {
         })?),
     };
     let is_search = clue.is_some();
+    let most = rows_of_page(&context)?;
     let read = match clue {
         Some(clue) => listed::find(clue),
-        None => listed::page(filter(&context)?, cursor::opened(&context, LIST)?),
+        None => listed::page(filter(&context)?, cursor::opened(&context, LIST)?, most),
     };
     let (_, rows) =
         members::signed_in(&*app.db, &session, vec![read, workspaces::unread()]).await?;
@@ -149,7 +155,7 @@ pub async fn list_keys(context: Context) -> Result<Reply, Error> {
         let (keys, more) = listed::read_found(rows)?;
         (keys, None, more)
     } else {
-        let (keys, next) = listed::read_page(rows)?;
+        let (keys, next) = listed::read_page(rows, most)?;
         (keys, next, false)
     };
     let next = next.map(|next| cursor::sealed(app, LIST, &next));
@@ -185,5 +191,35 @@ fn filter(context: &Context) -> Result<KeyFilter, Error> {
         });
     }
     let plan = context.query("plan");
-    Ok(KeyFilter { state, hold, plan })
+    let moment = context.query("made_before").map(|text| {
+        Timestamp::parse(&text).ok_or(Error::BadRequest {
+            detail: "made_before must be a moment, as 2027-01-31T00:00:00Z.",
+        })
+    });
+    let more = MoreFilters {
+        workspace: context.query("workspace"),
+        project: context.query("project"),
+        made_before: moment.transpose()?.map(Timestamp::secs),
+        ..MoreFilters::default()
+    };
+    let now = context.app.now();
+    let more = more.idle(context.query("idle").as_deref(), now);
+    let mut more = more.ok_or(Error::BadRequest {
+        detail: "idle must be never, month or week.",
+    })?;
+    match context.query("over_limit").as_deref() {
+        None => {}
+        Some("true") => more = more.over_limit(now),
+        Some(_) => {
+            return Err(Error::BadRequest {
+                detail: "over_limit must be true.",
+            });
+        }
+    }
+    Ok(KeyFilter {
+        state,
+        hold,
+        plan,
+        more,
+    })
 }

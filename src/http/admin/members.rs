@@ -8,6 +8,7 @@ use crate::crypto::random;
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::people::identity::Status;
 use crate::http::admin::keys::ListedKeyBody;
+use crate::http::admin::rows_of_page;
 use crate::http::server::body::NoMembers;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
@@ -17,7 +18,7 @@ use crate::store::keys::listed;
 use crate::store::members;
 use crate::store::members::grants::{self, PaymentOfMember, RaiseInForce};
 use crate::store::members::requests::{self, Request};
-use crate::store::members::roster::{self, MemberCard, MemberDetails, PAGE_ROWS};
+use crate::store::members::roster::{self, MemberCard, MemberDetails};
 use crate::store::query::rows_of;
 
 /// A page of members.
@@ -61,14 +62,15 @@ pub async fn list_members(context: Context) -> Result<Reply, Error> {
         })?),
     };
     let after = context.after(IdKind::Member)?;
+    let most = rows_of_page(&context)?;
     let login = context.query("login").filter(|login| !login.is_empty());
     let read = match context.query("id") {
         Some(id) => roster::by_id(&id, status),
-        None => roster::page(login.as_deref(), status, after.as_ref()),
+        None => roster::page(login.as_deref(), status, after.as_ref(), most),
     };
     let (_, rows) = members::signed_in(&*context.app.db, &session, vec![read]).await?;
     let mut members = roster::read_page(rows.first().unwrap_or(&Rows::new()))?;
-    let next = cut_to_page(&mut members, PAGE_ROWS, |one| Some(&one.id));
+    let next = cut_to_page(&mut members, most, |one| Some(&one.id));
     Reply::json(200, &MembersPage { members, next })
 }
 

@@ -25,13 +25,17 @@ const fn section(path: &'static str, name: &'static str) -> Section {
     }
 }
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     section("/admin", "Overview"),
     Section {
         shows: Some(IdKind::Member),
         ..section("/admin/members", "Members")
     },
     section("/admin/keys", "Keys"),
+    Section {
+        shows: Some(IdKind::Bulk),
+        ..section("/admin/bulk-changes", "Bulk changes")
+    },
     section("/admin/requests", "Requests"),
     section("/admin/switches", "Switches"),
     Section {

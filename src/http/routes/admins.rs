@@ -1,7 +1,7 @@
 //! The administrators' part of the route table: the pages of the console, and the API behind them.
 
 use crate::http::admin::{
-    allotments, audit, blocks, credit, departures, description, findings, jobs,
+    allotments, audit, blocks, bulk, credit, departures, description, findings, jobs,
     keys as everybodys_keys, members, overview, plan_reach, plans, providers, settings, workspaces,
 };
 use crate::http::api::key_answer::KeyAnswer;
@@ -35,6 +35,8 @@ pub(super) const OF_ADMINS: &[Route] = &[
     page("/admin/allotments"),
     page("/admin/audit"),
     page("/admin/departures"),
+    page("/admin/bulk-changes"),
+    page("/admin/bulk-changes/{id}"),
     admin(Method::Get, "/api/v1/admin/overview", |c| {
         Box::pin(overview::show_overview(c))
     })
@@ -280,6 +282,35 @@ pub(super) const OF_ADMINS: &[Route] = &[
     .takes::<NoMembers>(SMALL)
     .summary("Reject a held list: nothing happens to its people")
     .answers(&[ok::<departures::DepartureListBody>(200)]),
+    admin(Method::Get, "/api/v1/admin/bulk-changes", |c| {
+        Box::pin(bulk::list_bulk(c))
+    })
+    .summary("Changes of many keys or members at once, newest first")
+    .answers(&[ok::<bulk::BulkChangesBody>(200)]),
+    admin(Method::Post, "/api/v1/admin/bulk-changes", |c| {
+        Box::pin(bulk::select(c))
+    })
+    .takes::<bulk::BulkRequest>(MAX_BODY)
+    .summary("Freeze what is selected, and see what a change would do to each of it")
+    .answers(&[ok::<bulk::BulkBody>(201)]),
+    admin(Method::Get, "/api/v1/admin/bulk-changes/{id}", |c| {
+        Box::pin(bulk::show_bulk(c))
+    })
+    .query(AFTER)
+    .summary("What a bulk change does to each of its targets, and how far it has come")
+    .answers(&[ok::<bulk::BulkBody>(200)]),
+    admin(Method::Post, "/api/v1/admin/bulk-changes/{id}/start", |c| {
+        Box::pin(bulk::start_bulk(c))
+    })
+    .takes::<bulk::BulkStartRequest>(SMALL)
+    .summary("Start what was shown, or go on with what was stopped")
+    .answers(&[ok::<bulk::BulkBody>(202)]),
+    admin(Method::Post, "/api/v1/admin/bulk-changes/{id}/stop", |c| {
+        Box::pin(bulk::stop_bulk(c))
+    })
+    .takes::<NoMembers>(SMALL)
+    .summary("Stop a bulk change before its next chunk")
+    .answers(&[ok::<bulk::BulkBody>(200)]),
     admin(Method::Get, "/api/v1/admin/openapi.json", |c| {
         Box::pin(description::show_description(c))
     })

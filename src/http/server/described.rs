@@ -85,9 +85,12 @@ const PAGE_AFTER: QueryParameter = QueryParameter {
     about: "What the page before named as `next`.",
 };
 
+const PAGE_ROWS: QueryParameter = parameter("rows", "How many rows a page has: 50, or up to 500.");
+
 /// Which members are listed.
 pub(crate) const MEMBERS: &[QueryParameter] = &[
     PAGE_AFTER,
+    PAGE_ROWS,
     QueryParameter {
         name: "status",
         about: "Only members with this status.",
@@ -105,6 +108,7 @@ pub(crate) const MEMBERS: &[QueryParameter] = &[
 /// Which keys are listed.
 pub(crate) const KEYS: &[QueryParameter] = &[
     PAGE_AFTER,
+    PAGE_ROWS,
     parameter(
         "q",
         "What is known of a key: the beginning of its name, its mask, its id, or its secret's SHA-256. It is not combined with the others.",
@@ -112,11 +116,29 @@ pub(crate) const KEYS: &[QueryParameter] = &[
     parameter("state", "Only keys in this state."),
     parameter("hold", "Only keys with this hold."),
     parameter("plan", "Only keys of members with this plan."),
+    parameter(
+        "workspace",
+        "Only keys in the workspace with this id at OpenRouter.",
+    ),
+    parameter("project", "Only keys in the project with this id."),
+    parameter(
+        "made_before",
+        "Only keys that were made before this moment.",
+    ),
+    parameter(
+        "idle",
+        "Only keys with which nothing was spent: `never`, or in the present `month` or `week`.",
+    ),
+    parameter(
+        "over_limit",
+        "`true`: only keys that have spent all of their limit.",
+    ),
 ];
 
 /// Which changes are listed.
 pub(crate) const AUDIT: &[QueryParameter] = &[
     PAGE_AFTER,
+    PAGE_ROWS,
     parameter("actor", "Only changes by this member's id, or by this job."),
     parameter(
         "target",

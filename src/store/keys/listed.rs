@@ -13,11 +13,11 @@ use crate::domain::money::NanoUsd;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
 use crate::ports::{DbError, Rows, Stmt};
-use crate::store::keys::cards::UsageRow;
+use crate::store::keys::cards::{CardProject, UsageRow};
 use crate::store::query::read_all;
 
-/// The number of keys on one page.
-pub const PAGE_ROWS: usize = 50;
+/// The number of keys that a search finds.
+const PAGE_ROWS: usize = 50;
 /// A page looks through at most this many keys for those that meet all of its filters.
 pub const LOOKED: i64 = 500;
 /// Appended to the beginning of a name, it sorts behind every name that begins so.
@@ -33,6 +33,7 @@ macro_rules! listed {
             'created_at', c.created_at, 'expires_at', c.expires_at, 'ended_at', c.ended_at,
             'upstream_limit_nano', c.upstream_limit_nano, 'holder', json_object('id', m.public_id, 'login', NULLIF(m.login, ''),
               'subject', CASE m.status WHEN 'left' THEN NULL ELSE m.subject END, 'plan', p.name),
+            'project', (SELECT json_object('id', j.public_id, 'name', j.name) FROM projects j WHERE j.id = k.project_id),
             'place', json_object('id', n.workspace_id, 'name', (SELECT w.name FROM workspaces w WHERE w.upstream_id = n.workspace_id)))"
     };
 }
@@ -50,37 +51,49 @@ macro_rules! cards {
 /// row says how many keys were looked at, and where to go on behind them.
 macro_rules! page {
     ($keys:expr) => {
-        concat!("SELECT found.j FROM (WITH x AS MATERIALIZED (", $keys, " LIMIT :looked)
-        SELECT j FROM (SELECT json_object('position', k.id, 'owner', k.owner_id, 'key', json(", listed!(), ")) AS j
-          FROM", cards!(), "
-          WHERE (:state IS NULL OR c.state = :state) AND (:plan IS NULL OR p.name = :plan)
-            AND (:state IS NOT NULL OR c.state <> 'void')
-            AND (:hold IS NULL OR EXISTS (SELECT 1 FROM holds h WHERE h.key_id = k.id AND h.reason = :hold))
+        concat!(
+            "SELECT found.j FROM (WITH x AS MATERIALIZED (",
+            $keys,
+            " LIMIT :looked)
+        SELECT j FROM (SELECT json_object('position', k.id, 'owner', k.owner_id, 'key', json(",
+            listed!(),
+            ")) AS j
+          FROM",
+            cards!(),
+            "
+          WHERE ",
+            key_meets!(),
+            "
           LIMIT :shown)
         UNION ALL SELECT json_object('position', l.key_id, 'owner', l.owner_id, 'key', NULL)
-        FROM (SELECT x.key_id, x.owner_id FROM x LIMIT 1 OFFSET :looked - 1) l) found")
+        FROM (SELECT x.key_id, x.owner_id FROM x LIMIT 1 OFFSET :looked - 1) l) found"
+        )
     };
 }
 
 statements! {
     NEWEST {
-        before: i64, looked: i64, state: Option<String>, hold: Option<String>, plan: Option<String>, shown: i64,
+        before: i64, looked: i64, state: Option<String>, hold: Option<String>, plan: Option<String>, more: String,
+        shown: i64,
     } = page!("SELECT l.id AS key_id, l.owner_id FROM keys l WHERE l.id < :before ORDER BY l.id DESC");
 
     // A key whose generations have this state several times is one key.
     OF_STATE {
-        state: Option<String>, before: i64, looked: i64, hold: Option<String>, plan: Option<String>, shown: i64,
+        state: Option<String>, before: i64, looked: i64, hold: Option<String>, plan: Option<String>, more: String,
+        shown: i64,
     } = page!("SELECT DISTINCT g.key_id, g.owner_id FROM generations g
           WHERE lower(g.state) = :state AND g.key_id < :before ORDER BY g.key_id DESC");
 
     HELD {
-        hold: Option<String>, before: i64, looked: i64, state: Option<String>, plan: Option<String>, shown: i64,
+        hold: Option<String>, before: i64, looked: i64, state: Option<String>, plan: Option<String>, more: String,
+        shown: i64,
     } = page!("SELECT h.key_id, l.owner_id FROM holds h JOIN keys l ON l.id = h.key_id
           WHERE h.reason = :hold AND h.key_id < :before ORDER BY h.key_id DESC");
 
     // The keys of the newest member come first, since an index has the owners of a plan and not their keys.
     OF_PLAN {
-        plan: Option<String>, owner: i64, before: i64, looked: i64, state: Option<String>, hold: Option<String>, shown: i64,
+        plan: Option<String>, owner: i64, before: i64, looked: i64, state: Option<String>, hold: Option<String>, more: String,
+        shown: i64,
     } = page!("SELECT l.id AS key_id, l.owner_id FROM owners w CROSS JOIN keys l ON l.owner_id = w.id
           WHERE w.plan_id = (SELECT q.id FROM plans q WHERE q.name = :plan) AND w.id <= :owner
             AND (w.id < :owner OR l.id < :before) ORDER BY w.id DESC, l.id DESC");
@@ -114,6 +127,68 @@ pub struct KeyFilter {
     pub state: Option<String>,
     pub hold: Option<String>,
     pub plan: Option<String>,
+    pub more: MoreFilters,
+}
+
+/// The filters of a list that no index serves.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MoreFilters {
+    /// OpenRouter's id of a workspace.
+    pub workspace: Option<String>,
+    /// Our id of a project.
+    pub project: Option<String>,
+    /// In seconds of UTC.
+    pub made_before: Option<i64>,
+    /// Nothing was spent in this time, as far as it was read: `never`, or in the present `month` or `week`.
+    pub idle: Option<&'static str>,
+    pub idle_began: i64,
+    /// The windows of the limits: what was spent in them is all of the limit, or more.
+    pub day_began: Option<i64>,
+    pub week_began: Option<i64>,
+    pub month_began: Option<i64>,
+}
+
+impl MoreFilters {
+    /// Only keys with which nothing was spent: `never`, or in the present `month` or `week`. Returns `None` for any other word.
+    #[must_use]
+    pub fn idle(self, word: Option<&str>, now: Timestamp) -> Option<Self> {
+        let (idle, began) = match word {
+            None => return Some(self),
+            Some("never") => ("never", Timestamp::from_secs(0)),
+            Some("week") => ("week", LimitReset::Weekly.starts(now)),
+            Some("month") => ("month", LimitReset::Monthly.starts(now)),
+            Some(_) => return None,
+        };
+        Some(Self {
+            idle: Some(idle),
+            idle_began: began.secs(),
+            ..self
+        })
+    }
+
+    /// Only keys that have spent all of their limit, or more.
+    #[must_use]
+    pub fn over_limit(self, now: Timestamp) -> Self {
+        let began = |reset: LimitReset| Some(reset.starts(now).secs());
+        Self {
+            day_began: began(LimitReset::Daily),
+            week_began: began(LimitReset::Weekly),
+            month_began: began(LimitReset::Monthly),
+            ..self
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    const fn is_any(&self) -> bool {
+        self.workspace.is_some()
+            || self.project.is_some()
+            || self.made_before.is_some()
+            || self.idle.is_some()
+            || self.day_began.is_some()
+    }
 }
 
 from_json! {
@@ -143,6 +218,7 @@ from_json! {
         pub ended_at: Option<Timestamp>,
         pub upstream_limit_nano: Option<NanoUsd>,
         pub holder: KeyHolder,
+        pub project: Option<CardProject>,
         pub place: KeyPlace,
     }
 }
@@ -179,13 +255,20 @@ fn shown() -> i64 {
     i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX)
 }
 
-/// The statement that reads a page of the list behind `after`; [`read_page`] reads its rows.
-pub fn page(filter: KeyFilter, after: Option<KeyPosition>) -> Stmt {
-    let KeyFilter { state, hold, plan } = filter;
+/// The statement that reads a page of so many `rows` behind `after`; [`read_page`] reads its rows.
+pub fn page(filter: KeyFilter, after: Option<KeyPosition>, rows: usize) -> Stmt {
+    let KeyFilter {
+        state,
+        hold,
+        plan,
+        more,
+    } = filter;
+    let all = !more.is_any();
+    let more = more.to_json();
     let before = after.map_or(i64::MAX, |after| after.position);
     let owner = after.map_or(i64::MAX, |after| after.owner);
-    let looked = LOOKED;
-    let shown = shown();
+    let shown = i64::try_from(rows.saturating_add(1)).unwrap_or(i64::MAX);
+    let looked = LOOKED.max(shown);
     if hold.is_some() {
         stmt!(HELD {
             hold,
@@ -193,6 +276,7 @@ pub fn page(filter: KeyFilter, after: Option<KeyPosition>) -> Stmt {
             looked,
             state,
             plan,
+            more,
             shown
         })
     } else if state.is_some() {
@@ -202,6 +286,7 @@ pub fn page(filter: KeyFilter, after: Option<KeyPosition>) -> Stmt {
             looked,
             hold,
             plan,
+            more,
             shown
         })
     } else if plan.is_some() {
@@ -212,15 +297,17 @@ pub fn page(filter: KeyFilter, after: Option<KeyPosition>) -> Stmt {
             looked,
             state,
             hold,
+            more,
             shown
         })
     } else {
         stmt!(NEWEST {
             before,
-            looked: shown,
+            looked: if all { shown } else { looked },
             state,
             hold,
             plan,
+            more,
             shown
         })
     }
@@ -255,14 +342,17 @@ pub fn of_member(member: &str) -> Stmt {
 }
 
 /// The keys on the page, and where the next page begins if there may be one.
-pub fn read_page(rows: &Rows) -> Result<(Vec<ListedKey>, Option<KeyPosition>), DbError> {
+pub fn read_page(
+    rows: &Rows,
+    most: usize,
+) -> Result<(Vec<ListedKey>, Option<KeyPosition>), DbError> {
     let rows: Vec<ListedRow> = read_all(rows)?;
     let mut next = None;
     let mut keys = Vec::new();
     let mut is_full = false;
     for row in rows {
         match row.key {
-            Some(_) if keys.len() == PAGE_ROWS => is_full = true,
+            Some(_) if keys.len() == most => is_full = true,
             Some(key) => {
                 if !is_full {
                     next = Some((row.position, row.owner));

@@ -10,8 +10,6 @@ use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 use crate::store::query::read_all;
 
-/// The number of members on one page.
-pub const PAGE_ROWS: usize = 50;
 /// At most this many keys of a member are shown, the newest.
 const KEYS: i64 = 100;
 /// Appended to the beginning of a login, it sorts behind every login that begins so, in the order of an index.
@@ -85,10 +83,15 @@ statements! {
               ORDER BY k.created_at DESC LIMIT :most) c)))", members!(), "WHERE m.public_id = :member");
 }
 
-/// The statement that reads a page of members, behind the one with the id `after`, and one more if there is one. With
+/// The statement that reads a page of so many `rows`, behind the one with the id `after`, and one more if there is one. With
 /// `login` it lists the members whose login begins so, in the order of their logins; otherwise the newest come first.
-pub fn page(login: Option<&str>, status: Option<Status>, after: Option<&PublicId>) -> Stmt {
-    let more = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(i64::MAX);
+pub fn page(
+    login: Option<&str>,
+    status: Option<Status>,
+    after: Option<&PublicId>,
+    rows: usize,
+) -> Stmt {
+    let more = i64::try_from(rows.saturating_add(1)).unwrap_or(i64::MAX);
     let status = status.map(Status::name);
     let range = login.map(|login| {
         let login_from = login.to_ascii_lowercase();

@@ -8,8 +8,6 @@ use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
 use crate::store::query::read_all;
 
-/// The number of rows on one page.
-pub const PAGE_ROWS: usize = 50;
 /// A page looks through at most this many rows.
 const LOOKED: i64 = 1_000;
 /// The position behind all others.
@@ -148,11 +146,12 @@ from_json! {
 }
 
 /// The statement that reads a page behind `after`; [`read_page`] reads its rows. Of actor, target and member one leads to
-/// the rows: the target, or else the member, or else the actor; [`read_page`] leaves out those of another actor.
-pub fn page(filter: TrailFilter, after: Option<TrailPosition>) -> Stmt {
+/// the rows: the target, or else the member, or else the actor; the caller leaves out those of another actor. The page has at
+/// most so many `rows`.
+pub fn page(filter: TrailFilter, after: Option<TrailPosition>, rows: usize) -> Stmt {
     let before = after.map_or(FROM_THE_NEWEST, |after| after.row);
     let looked = LOOKED;
-    let shown = i64::try_from(PAGE_ROWS.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
+    let shown = i64::try_from(rows.saturating_add(1)).unwrap_or(FROM_THE_NEWEST);
     let TrailFilter {
         actor,
         target,
@@ -204,12 +203,15 @@ pub fn page(filter: TrailFilter, after: Option<TrailPosition>) -> Stmt {
 }
 
 /// The rows of the page, and where the next one begins if there may be one.
-pub fn read_page(rows: &Rows) -> Result<(Vec<AuditEntry>, Option<TrailPosition>), DbError> {
+pub fn read_page(
+    rows: &Rows,
+    most: usize,
+) -> Result<(Vec<AuditEntry>, Option<TrailPosition>), DbError> {
     let rows: Vec<TrailRow> = read_all(rows)?;
     let mut entries = Vec::new();
     let mut last = 0;
     for TrailRow { position, entry } in rows {
-        let is_full = entries.len() == PAGE_ROWS;
+        let is_full = entries.len() == most;
         match entry {
             Some(entry) if !is_full => {
                 entries.push(entry);

@@ -258,7 +258,8 @@ fn a_path_matches_a_route_only_exactly_as_the_table_has_it() {
                         | ["api", "v1", "handoffs", word, "confirm"]
                         | ["api", "v1", "admin", "keys", word, "raises"]
                         | ["api", "v1", "admin", "members", word, "plan" | "payments"]
-                        | ["api", "v1", "admin", "jobs", word],
+                        | ["api", "v1", "admin", "jobs", word]
+                        | ["api", "v1", "admin", "bulk-changes", word, "start"],
                     ) => !word.is_empty(),
                     _ => false,
                 };

@@ -219,6 +219,18 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
         "acknowledges a key that is nobody's",
     ),
     (
+        ("POST", "/api/v1/admin/bulk-changes"),
+        "shows what a change would do, and changes nothing",
+    ),
+    (
+        ("POST", "/api/v1/admin/bulk-changes/{id}/start"),
+        "does to each target what a change of one does, which is played",
+    ),
+    (
+        ("POST", "/api/v1/admin/bulk-changes/{id}/stop"),
+        "stops a bulk change, as one that dies stops",
+    ),
+    (
         ("POST", "/api/v1/admin/departures/{id}/release"),
         "no directory is configured; what it does to a member is a suspension, which is played",
     ),

@@ -13,7 +13,7 @@ use super::database::{Pool, Sqlite, dump, run_batch};
 use super::{mutant, probes};
 
 /// The lists of an administrator and of a job, in which bystanders may stand too.
-const LISTS: [&str; 20] = [
+const LISTS: [&str; 21] = [
     "listed::HELD",
     "listed::NEWEST",
     "listed::OF_PLAN",
@@ -33,6 +33,7 @@ const LISTS: [&str; 20] = [
     "roster::OF_STATUS",
     "runs::LATEST",
     "upstream_holds::OUTSIDE_CHANGES",
+    "shown::LATEST",
     "workspaces::SHUT_PLANS",
 ];
 
@@ -40,7 +41,12 @@ const LISTS: [&str; 20] = [
 const COUNTS: [&str; 3] = ["overview::KEYS", "overview::WAITING", "presences::COUNTS"];
 
 /// Statements that change something for everybody. From then on the two databases differ.
-const FOR_EVERYBODY: [&str; 2] = ["settings::HOLD_ALL", "settings::RELEASE_ALL"];
+const FOR_EVERYBODY: [&str; 4] = [
+    "frozen::KEYS_MATCHING",
+    "frozen::MEMBERS_MATCHING",
+    "settings::HOLD_ALL",
+    "settings::RELEASE_ALL",
+];
 
 /// A database beside bystanders.
 pub struct Bystanders {

@@ -138,6 +138,10 @@ INSERT INTO departure_lists (id, public_id, provider, state, made_at, expires_at
 SELECT v.column1, 'dep_bystander' || -v.column1, 'github', v.column2, past, future, v.column3, 'chg_their_list' FROM moment, (VALUES (0, 'held', NULL), (-1, 'released', 4102444800)) v;
 INSERT INTO departures (list_id, owner_id, reason, since, blocked_at)
 SELECT v.column1, v.column2, 'suspended', past, v.column3 FROM moment, (VALUES (0, 0, NULL), (-1, -2, 1794398400)) v;
+INSERT INTO bulk_changes (id, public_id, action, state, actor, made_at, expires_at, started_at, ended_at, change_id)
+SELECT v.column1, 'blc_bystander' || -v.column1, v.column2, v.column3, 'mem_bystander0', past, future, v.column4, v.column4, v.column5
+FROM moment, (VALUES (0, 'disable', 'shown', NULL, NULL), (-1, 'suspend', 'done', 1794398400, 'chg_their_bulk')) v;
+INSERT INTO bulk_targets (bulk_id, target_id, verdict, outcome) VALUES (0, 0, 'change', NULL), (0, -2, 'already', NULL), (-1, -2, 'change', 'done'), (-1, 0, 'change', 'failed');
 INSERT INTO departed (owner_id, reason, since, change_id) SELECT -2, 'suspended', future, 'chg_their_departure' FROM moment;
 DROP TABLE moment;
 DROP TABLE namesakes;
