@@ -1,6 +1,7 @@
 // The frame of the console: who is signed in, which section the address names, and the keys of the keyboard.
 
 import { AUDIT_VIEW } from "./audit.js";
+import { BULK_LIST_VIEW, BULK_VIEW } from "./bulk.js";
 import { DEPARTURES_VIEW } from "./departures.js";
 import { equipFind } from "./find.js";
 import { KEYS_VIEW } from "./keys.js";
@@ -31,7 +32,7 @@ import { failed, signedOutView } from "./parts.js";
  */
 
 /** @type {View[]} */
-const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, WORKSPACES_VIEW, PROVIDERS_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, DEPARTURES_VIEW, AUDIT_VIEW];
+const VIEWS = [OVERVIEW_VIEW, MEMBERS_VIEW, MEMBER_VIEW, KEYS_VIEW, BULK_LIST_VIEW, BULK_VIEW, REQUESTS_VIEW, SWITCHES_VIEW, RUNS_VIEW, RUN_VIEW, PLANS_VIEW, WORKSPACES_VIEW, PROVIDERS_VIEW, BLOCKS_VIEW, ALLOTMENTS_VIEW, DEPARTURES_VIEW, AUDIT_VIEW];
 
 /** Opens the page that the address names. Every change needs to know whose page this is, so that is asked first. */
 export async function openPage() {

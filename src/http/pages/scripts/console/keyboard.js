@@ -36,11 +36,20 @@ function onKey(event) {
     Home: () => !inFind && moveBy(-Infinity),
     End: () => !inFind && moveBy(Infinity),
     Escape: () => leave(inFind),
+    x: () => !inFind && pickRow(false),
+    X: () => !inFind && pickRow(true),
     u: () => !inFind && undoLatest(),
     "?": () => !inFind && showKeys(),
   };
   const did = keys[event.key]?.();
   if (did) event.preventDefault();
+}
+
+/** Selects the row that has the focus, or the rows from the one selected before to it. @param {boolean} range */
+function pickRow(range) {
+  const box = document.activeElement?.closest("tr")?.querySelector("[data-pick]") ?? null;
+  box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: range }));
+  return box !== null;
 }
 
 function focusFind() {
@@ -59,7 +68,7 @@ function leave(inFind) {
 }
 
 /** What each key does. @type {[string, string][]} */
-const KEYS = [["/", "Go to the search box"], ["↓ ↑", "Move between rows; Home and End go to the first and the last"], ["Enter", "Open the row, or press its first button"], ["Esc", "Close a dialog; from a row, go to the search box"], ["u", "Undo what was just done, within ten seconds"], ["?", "Show this list"]];
+const KEYS = [["/", "Go to the search box"], ["↓ ↑", "Move between rows; Home and End go to the first and the last"], ["Enter", "Open the row, or press its first button"], ["x", "Select the row; Shift and x select all rows from the one before"], ["Esc", "Close a dialog; from a row, go to the search box"], ["u", "Undo what was just done, within ten seconds"], ["?", "Show this list"]];
 
 function showKeys() {
   const host = document.createElement("div");

@@ -5,9 +5,13 @@ import { html, nothing, render } from "../html.js";
 import { call } from "../api.js";
 import { say } from "../say.js";
 import { addressWith, inAddress } from "./address.js";
-import { failed, heads } from "./parts.js";
+import { columnsView, showColumns } from "./columns.js";
+import { saveList } from "./save.js";
+import { Selection } from "./select.js";
+import { failed } from "./parts.js";
 
 /** @import { Outcome } from "../api.js" */
+/** @import { Choice } from "./select.js" */
 
 /**
  * @typedef {object} Filter
@@ -25,8 +29,10 @@ import { failed, heads } from "./parts.js";
  * @property {(filters: Record<string, string>) => Promise<string>} path where the page is read
  * @property {(body: any) => Row[]} rows
  * @property {string[]} columns
- * @property {(row: Row, again: () => Promise<void>) => unknown} row
+ * @property {(row: Row, again: () => Promise<void>, pick: unknown, rows: Row[]) => unknown} row with the cell that selects it, if there is one, and the rows of the page
+ * @property {Choice & { id: (row: Row) => string, name: (row: Row) => string }} [choice] what can be selected
  * @property {Filter[]} filters
+ * @property {boolean} [saves] whether the list can be saved as a file
  * @property {string} none said if there is none at all
  * @property {(filters: Record<string, string>, again: () => Promise<void>) => unknown} [head] what stands beside the title
  * @property {(body: any, filters: Record<string, string>) => unknown} [note] what stands above the table
@@ -39,13 +45,21 @@ import { failed, heads } from "./parts.js";
  */
 export async function openList(host, list) {
   let turn = 0;
+  /** @type {() => void} */
+  let draw = () => {};
+  const selection = list.choice === undefined ? null : new Selection(list.choice, () => draw());
   const look = async () => {
     const mine = (turn += 1);
-    const filters = inAddress();
+    const { hide: _, ...filters } = inAddress();
     host.setAttribute("aria-busy", "true");
     const answer = /** @type {Outcome<any>} */ (await call("GET", await list.path(filters)));
     if (mine !== turn) return;
-    render(view(list, filters, answer, { go, look }), host);
+    selection?.under(filters);
+    draw = () => {
+      render(view(list, filters, answer, { go, look, selection }), host);
+      showColumns(host);
+    };
+    draw();
     host.setAttribute("aria-busy", "false");
     if (answer.outcome === "done") say(found(list.rows(answer.body).length, answer.body.next));
   };
@@ -65,9 +79,9 @@ const found = (n, next) => (n === 0 ? "None found." : `${n} shown${next ? ", and
 /**
  * @template Row
  * @param {List<Row>} list @param {Record<string, string>} filters @param {Outcome<any>} answer
- * @param {{ go: (changes: Record<string, string>) => Promise<void>, look: () => Promise<void> }} way
+ * @param {{ go: (changes: Record<string, string>) => Promise<void>, look: () => Promise<void>, selection: Selection | null }} way
  */
-function view(list, filters, answer, { go, look }) {
+function view(list, filters, answer, { go, look, selection }) {
   return html`
     <div class="view-head">
       <h1>${list.title}</h1>
@@ -75,27 +89,39 @@ function view(list, filters, answer, { go, look }) {
     </div>
     <p class="is-aside">${list.about}</p>
     ${list.filters.length === 0 ? nothing : filterRow(list, filters, go)}
-    ${answer.outcome === "done" ? table(list, filters, answer.body, { go, look }) : failed(answer, look)}
+    ${answer.outcome === "done" ? table(list, filters, answer.body, { go, look, selection }) : failed(answer, look)}
   `;
 }
 
 /**
  * @template Row
  * @param {List<Row>} list @param {Record<string, string>} filters @param {any} body
- * @param {{ go: (changes: Record<string, string>) => Promise<void>, look: () => Promise<void> }} way
+ * @param {{ go: (changes: Record<string, string>) => Promise<void>, look: () => Promise<void>, selection: Selection | null }} way
  */
-function table(list, filters, body, { go, look }) {
+function table(list, filters, body, { go, look, selection }) {
   const rows = list.rows(body);
+  const { choice } = list;
+  const ids = choice === undefined ? [] : rows.map(choice.id);
+  /** @param {Row} row @param {number} at */
+  const pick = (row, at) => (selection === null || choice === undefined ? nothing : selection.cell(ids, at, choice.name(row)));
   const isFiltered = Object.keys(filters).some((name) => name !== "after");
   const none = body.next ? "None here yet. Look further." : filters.after ? "There are no more." : isFiltered ? "None match these filters." : list.none;
   return html`
     ${list.note?.(body, filters) ?? nothing}
-    ${rows.length === 0 ? html`<p class="empty">${none}</p>` : html`<table class="table">${heads(list.columns)}<tbody>${rows.map((row) => list.row(row, look))}</tbody></table>`}
+    ${selection === null || rows.length === 0 ? nothing : selection.bar(ids, filters)}
+    ${rows.length === 0
+      ? html`<p class="empty">${none}</p>`
+      : html`<table class="table"><thead><tr>${selection === null ? nothing : html`<th scope="col">Select</th>`}${list.columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map((row, at) => list.row(row, look, pick(row, at), rows))}</tbody></table>`}
     <p class="actions pages-row">
       <span class="is-aside">${rows.length === 0 ? nothing : `${rows.length} shown`}${body.more ? ", and there are more: type more of the name" : nothing}</span>
       ${filters.after ? html`<button class="button" type="button" @click=${() => go({})}>First page</button>` : nothing}
       ${body.next ? html`<button class="button" type="button" @click=${() => go({ after: body.next })}>${rows.length === 0 ? "Look further" : "Next page"}</button>` : nothing}
+      ${list.saves
+        ? html`<button class="button is-quiet" type="button" @click=${() => saveList(list, filters, "csv")}>Save all that match as CSV</button>
+            <button class="button is-quiet" type="button" @click=${() => saveList(list, filters, "json")}>Save as JSON</button>`
+        : nothing}
     </p>
+    ${rows.length === 0 ? nothing : columnsView(list.columns)}
   `;
 }
 

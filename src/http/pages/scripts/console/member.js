@@ -9,7 +9,7 @@ import { keyName, spentWords, stateCells, workspaceCell } from "./keys.js";
 import { loginWords, statusChips } from "./members.js";
 import { age, cell, chip, failed, heads, rowHead } from "./parts.js";
 import { planOptions } from "./plan-names.js";
-import { row as auditRow } from "./audit.js";
+import { auditRows } from "./audit.js";
 import { memberForms } from "./member-forms.js";
 
 /** @import { AuditEntry, ListedKey, MemberPage } from "./types.js" */
@@ -95,7 +95,7 @@ const view = (page, history, forms, look) => html`
       </section>`}
   <section class="block" aria-labelledby="history-title">
     <h2 id="history-title">History</h2>
-    ${history.outcome !== "done" ? failed(history, look) : html`<table class="table">${heads(["When", "Who", "What", "Before → after", "About"])}<tbody>${history.body.entries.slice(0, 20).map(auditRow)}</tbody></table>`}
+    ${history.outcome !== "done" ? failed(history, look) : html`<table class="table">${heads(["When", "Who", "What", "Before → after", "About", "Undo"])}<tbody>${auditRows(history.body.entries.slice(0, 20), look)}</tbody></table>`}
     <p><a class="more" href=${`/admin/audit?member=${page.member.id}`}>Everything that is in the audit about this member</a></p>
   </section>
 `;

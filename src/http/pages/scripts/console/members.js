@@ -36,6 +36,14 @@ async function open(host) {
       { name: "q", label: "Search", hint: "Login or number" },
       { name: "status", label: "Status", options: Object.entries(STATUSES).map(([status, [word]]) => [status, word]) },
     ],
+    choice: {
+      of: "member",
+      actions: [["suspend", "Suspend"], ["reinstate", "Reinstate"]],
+      matching: ({ q, status }) => (q !== undefined && "id" in searched(q) ? null : { ...(q === undefined ? {} : searched(q)), ...(status === undefined ? {} : { status }) }),
+      id: ({ id }) => id,
+      name: ({ login, id }) => login ?? id,
+    },
+    saves: true,
     none: "Nobody has signed in yet.",
     note: (_body, { q }) => (q === undefined || /^(\d+|mem_)/.test(q) ? nothing : html`<p><a class="more" href=${`/admin/keys?${new URLSearchParams({ q })}`}>Keys whose name begins with “${q}”</a></p>`),
   });
@@ -45,9 +53,9 @@ async function open(host) {
 export const loginWords = ({ login, login_passed_on_at: passedOn }) => html`<span translate="no">${login ?? "left"}</span>${passedOn === null ? nothing : html` <span class="is-aside">(former login)</span>`}`;
 
 /** @param {MemberCard} member */
-const row = (member) => html`
+const row = (member, _again = async () => {}, pick = /** @type {unknown} */ (nothing)) => html`
   <tr>
-    ${rowHead("Login", html`<a data-opens href=${`/admin/members/${member.id}`}>${loginWords(member)}</a>`)}
+    ${pick} ${rowHead("Login", html`<a data-opens href=${`/admin/members/${member.id}`}>${loginWords(member)}</a>`)}
     ${cell("Number", html`<span translate="no">${member.subject ?? "–"}</span> <span class="is-aside">${member.provider}</span>`, "figure")} ${cell("Status", statusChips(member))} ${cell("Plan", member.plan)}
     ${cell("Live keys", grouped(member.keys_live), "figure")} ${cell("Last sign-in", age(member.signed_in_at))} ${cell("Joined", age(member.created_at))}
   </tr>

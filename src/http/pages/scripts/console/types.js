@@ -69,6 +69,7 @@
  *
  * @typedef {object} ListedKey
  * @property {string} id
+ * @property {{ id: string, name: string } | null} project
  * @property {string | null} name
  * @property {string | null} mask
  * @property {import("../types.js").KeyState} state
@@ -173,5 +174,33 @@
  * @property {string | null} key_name
  * @property {string | null} member
  * @property {string | null} login
+ *
+ * @typedef {"disable" | "enable" | "revoke" | "suspend" | "reinstate"} BulkAction
+ *
+ * @typedef {object} BulkReport
+ * @property {string} id
+ * @property {BulkAction} action
+ * @property {"shown" | "running" | "stopped" | "done"} state
+ * @property {string} made_at
+ * @property {string} expires_at
+ * @property {number} targets
+ * @property {number} left
+ * @property {number} members
+ * @property {Record<string, number>} verdicts how many are to be changed, and how many are left for each reason
+ * @property {Record<string, number>} outcomes
+ *
+ * @typedef {object} BulkTarget
+ * @property {string} id
+ * @property {string | null} name
+ * @property {string | null} mask
+ * @property {string | null} limit_usd
+ * @property {string | null} limit_reset
+ * @property {number | null} keys_live
+ * @property {string} member
+ * @property {string | null} login
+ * @property {string} verdict
+ * @property {string | null} outcome
+ *
+ * @typedef {{ bulk: BulkReport, targets: BulkTarget[], next: string | null }} BulkBody
  */
 export {};
