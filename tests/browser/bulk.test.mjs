@@ -78,7 +78,7 @@ test("by keyboard alone an administrator finds keys, selects a range, disables t
   assert.equal(download.suggestedFilename(), "keycap-keys.csv");
   const file = await text(await download.createReadStream());
   assert.equal(file.split("\r\n").length, 6, "a head, four keys and the end");
-  assert.match(file, /^\u{feff}public_id,name,mask,state,/u);
+  assert.match(file, /^public_id,name,mask,state,/, "the reader of the stream leaves out the mark");
   assert.match(file, /load-820/);
   await sees(page, "4 rows are saved.");
   await visitor.leave();
