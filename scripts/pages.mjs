@@ -8,7 +8,7 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { inRoot, root } from "./paths.mjs";
 
-/** @typedef {"landing" | "docs" | "keys" | "account" | "usage" | "leak" | "console" | "style" | "tables" | "charts" | "icon"} PageFile */
+/** @typedef {"landing" | "docs" | "keys" | "account" | "usage" | "leak" | "device" | "console" | "style" | "tables" | "charts" | "icon"} PageFile */
 
 /** The sources of what pages load. The Worker is not compiled from them. */
 export const PAGE_SOURCES = ["scripts", "styles"].map((folder) => join("src", "http", "pages", folder));
@@ -20,6 +20,7 @@ const ENTRIES = [
   "scripts/account.js",
   "scripts/usage.js",
   "scripts/leak.js",
+  "scripts/device.js",
   "scripts/console.js",
   "styles/style.css",
   "styles/tables.css",

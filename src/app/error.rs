@@ -7,11 +7,13 @@
 
 mod body;
 mod from;
+pub mod oauth;
 mod problem;
 pub mod problem_body;
 mod retry;
 
 pub use crate::app::error::body::BodyError;
+use crate::domain::people::device::DeviceRefusal;
 use crate::domain::people::handoff::HandoffRefusal;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request::{self, Offer};
@@ -151,6 +153,8 @@ pub enum Error {
     MemberLeft,
     /// A sign-in at a billing provider does not allow this step, or came to nothing.
     Handoff(HandoffRefusal),
+    /// A device grant does not allow this step, or came to nothing.
+    Device(DeviceRefusal),
     // These are the fault of another service.
     /// There were more claims within the hour than this deployment allows.
     ClaimsBusy {
@@ -282,6 +286,7 @@ impl Error {
             | Self::DailyQuota { .. }
             | Self::RequestsUsedUp { .. } => 429,
             Self::Handoff(why) => why.status(),
+            Self::Device(why) => why.status(),
             Self::Internal => 500,
             Self::OpenRouterRefused | Self::OpenRouterMismatch => 502,
             Self::ClaimsBusy { .. }
@@ -372,6 +377,7 @@ impl Error {
             Self::MemberIsAdmin => "member_is_admin",
             Self::MemberLeft => "member_left",
             Self::Handoff(why) => why.code(),
+            Self::Device(why) => why.code(),
             Self::ClaimsBusy { .. } => "claims_busy",
             Self::ClaimUnknown => "claim_unknown",
             Self::OpenRouterBusy { .. } => "openrouter_busy",

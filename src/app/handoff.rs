@@ -20,6 +20,7 @@ use crate::domain::id::{IdKind, PublicId};
 use crate::domain::key::secret::Secret;
 use crate::domain::people::handoff::{HandoffRefusal, HandoffState, HandoffStatus};
 use crate::domain::people::session::Session;
+use crate::domain::people::typed_code::{self, code_of};
 use crate::ports::{KV_TTL_SECS, NoRandomness};
 use crate::store::handoffs::begun::{self, HandoffStarted};
 use crate::store::handoffs::linked::{NewProviderKey, ProviderKey};
@@ -27,11 +28,6 @@ use crate::store::handoffs::{self, Handoff, HandoffAct, settled};
 use crate::store::query::StoreError;
 use crate::upstream::billing;
 use crate::upstream::billing::provider::{BillingProvider, Exchanged, Proof, SignInRequest, mask};
-
-/// The letters of a code: no vowels, so that no words come of it (RFC 8628, section 6.1).
-const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-/// The letters of a code: 20 to the power of 8 possible codes, of which five may be tried.
-const CODE_LETTERS: usize = 8;
 
 /// A hand-off as the browser that began knows it: by its id, and with the verifier of its cookie.
 pub struct OwnHandoff<'a> {
@@ -63,16 +59,12 @@ impl OwnHandoff<'_> {
         let keys = app.keyring.keys(Purpose::Handoff).iter();
         keys.filter_map(|key| hmac_hex(key, self.id.as_str(), self.verifier))
             .filter_map(|hash| hex::decode(hash).ok())
-            .map(|bytes| bytes.iter().take(CODE_LETTERS).filter_map(letter).collect())
+            .map(|bytes| code_of(&bytes))
             .collect()
     }
 
     fn is_code(&self, app: &App, typed: &str) -> bool {
-        let typed: String = typed
-            .chars()
-            .filter(char::is_ascii_alphabetic)
-            .map(|letter| letter.to_ascii_uppercase())
-            .collect();
+        let typed = typed_code::typed(typed);
         let codes = self.codes(app);
         let mut codes = codes.iter();
         codes.any(|code| bool::from(code.as_bytes().ct_eq(typed.as_bytes())))
@@ -85,12 +77,6 @@ impl OwnHandoff<'_> {
             verifier: self.verifier,
         }
     }
-}
-
-/// The letter for a random byte. Some letters are likelier than others by an eighth, which makes no code guessable.
-fn letter(byte: &u8) -> Option<char> {
-    let at = usize::from(*byte).checked_rem(LETTERS.len())?;
-    LETTERS.get(at).map(|letter| char::from(*letter))
 }
 
 /// The id that a `state` names, if it has the form of one.

@@ -8,6 +8,7 @@ pub(crate) mod claim;
 pub(crate) mod closure;
 pub mod context;
 pub(crate) mod departures;
+pub(crate) mod device;
 pub mod error;
 pub(crate) mod google;
 pub(crate) mod handoff;

@@ -13,6 +13,7 @@ pub struct PageFiles {
     pub account: String,
     pub usage: String,
     pub leak: String,
+    pub device: String,
     /// The script and the stylesheet of the console. Only its own pages name them.
     pub console: String,
     pub tables: String,
@@ -41,6 +42,7 @@ impl Default for PageFiles {
             account: address("account.js"),
             usage: address("usage.js"),
             leak: address("leak.js"),
+            device: address("device.js"),
             console: address("console.js"),
             tables: address("tables.css"),
             charts: address("charts.css"),

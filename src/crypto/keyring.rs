@@ -25,6 +25,8 @@ pub enum Purpose {
     PageCursor,
     /// Seals what a billing provider sent back until its owner redeems it, and makes the code that they type.
     Handoff,
+    /// Hashes the codes that people type for a terminal, and the addresses of terminals.
+    Device,
 }
 
 impl Purpose {
@@ -37,6 +39,7 @@ impl Purpose {
             Self::RelayTicket => b"keycap relay ticket v1",
             Self::PageCursor => b"keycap page cursor v1",
             Self::Handoff => b"keycap hand-off v1",
+            Self::Device => b"keycap device v1",
         }
     }
 }
@@ -54,6 +57,7 @@ pub struct Keyring {
     relay_ticket: Vec<Key>,
     page_cursor: Vec<Key>,
     handoff: Vec<Key>,
+    device: Vec<Key>,
 }
 
 impl Keyring {
@@ -68,6 +72,7 @@ impl Keyring {
             page_cursor: keys(Purpose::PageCursor),
             relay_ticket: Vec::new(),
             handoff: keys(Purpose::Handoff),
+            device: keys(Purpose::Device),
         }
     }
 
@@ -96,6 +101,7 @@ impl Keyring {
             Purpose::RelayTicket => &self.relay_ticket,
             Purpose::PageCursor => &self.page_cursor,
             Purpose::Handoff => &self.handoff,
+            Purpose::Device => &self.device,
         }
     }
 
@@ -132,6 +138,7 @@ mod tests {
             Purpose::RelayTicket,
             Purpose::PageCursor,
             Purpose::Handoff,
+            Purpose::Device,
         ];
         let mut all: Vec<[u8; 32]> = purposes
             .iter()

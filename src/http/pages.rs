@@ -139,6 +139,13 @@ struct AccountPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage<'a> {
+    frame: Frame<'a>,
+    overview: Option<String>,
+}
+
+#[derive(Template)]
 #[template(path = "usage.html")]
 struct UsagePage<'a> {
     frame: Frame<'a>,
@@ -159,6 +166,7 @@ struct Docs<'a> {
     rules: Rules,
     uses: Uses<'a>,
     refusal: Example,
+    terminal: Example,
     closed: Option<Closed>,
     security_contact: bool,
 }
@@ -219,6 +227,14 @@ pub async fn show_account(context: Context) -> Result<Reply, Error> {
     render(200, &page)
 }
 
+pub async fn show_device(context: Context) -> Result<Reply, Error> {
+    let page = DevicePage {
+        frame: Frame::of(&context.app.config),
+        overview: overview_of(&context).await,
+    };
+    render(200, &page)
+}
+
 pub async fn show_usage(context: Context) -> Result<Reply, Error> {
     let page = UsagePage {
         frame: Frame::of(&context.app.config),
@@ -243,6 +259,7 @@ pub async fn show_docs(context: Context) -> Result<Reply, Error> {
     let page = Docs {
         frame: Frame::of(config),
         refusal: examples::refusal(rules.period),
+        terminal: examples::terminal(config),
         rules,
         uses: Uses::of(config),
         closed: closed(&context.app).await,

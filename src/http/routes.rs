@@ -6,8 +6,8 @@ use crate::domain::people::identity::Provider;
 use crate::http::api::key_answer::KeyAnswer;
 use crate::http::api::keys::OneKeyBody;
 use crate::http::api::{
-    account_data, claim, create_key, handoffs, health, history, keys, leaks, me, notices, overview,
-    projects, provider_keys, requests, rotations, usage, workspaces,
+    account_data, claim, create_key, devices, handoffs, health, history, keys, leaks, me, notices,
+    overview, projects, provider_keys, requests, rotations, usage, workspaces,
 };
 use crate::http::auth;
 use crate::http::pages;
@@ -16,6 +16,7 @@ use crate::http::server::described::{AFTER, USAGE, empty, file, ok};
 pub use crate::http::server::route::{Handler, MEMBER_HEADER, Method, Route, Shows, Takes, Who};
 use crate::http::server::route::{
     NOTE, SMALL, data, document, has_security_contact, keys_page, member, of_keys, sign_in,
+    terminal,
 };
 use crate::ports::rate_limit::Limit;
 use crate::store::members::exported::ExportPage;
@@ -38,6 +39,9 @@ const OF_EVERYBODY: &[Route] = &[
         .limited(&[Limit::Api])
         .when(keys_page),
     document("/usage", |c| Box::pin(pages::show_usage(c)))
+        .limited(&[Limit::Api])
+        .when(keys_page),
+    document("/device", |c| Box::pin(pages::show_device(c)))
         .limited(&[Limit::Api])
         .when(keys_page),
     document("/leak", |c| Box::pin(pages::show_leak(c))),
@@ -271,6 +275,37 @@ const OF_EVERYBODY: &[Route] = &[
         ok::<handoffs::ProviderKeyAnswer>(201),
         ok::<handoffs::OneHandoffBody>(202),
     ]),
+    terminal::<devices::DeviceCodeRequest>("/api/v1/device/code", |c| {
+        Box::pin(devices::begin(c))
+    })
+    .limited(&[Limit::Start])
+    .summary("Begin to get a key in a terminal (RFC 8628); a member approves it on the page that is named")
+    .answers(&[ok::<devices::DeviceCodesBody>(200)]),
+    terminal::<devices::DeviceTokenRequest>("/api/v1/device/token", |c| {
+        Box::pin(devices::token(c))
+    })
+    .limited(&[Limit::ClaimAddress])
+    .summary("Ask, as a terminal, for the key that was approved; only this answer has the secret")
+    .answers(&[ok::<devices::DeviceTokenBody>(200)]),
+    of_keys(Method::Post, "/api/v1/device/lookup", |c| {
+        Box::pin(devices::look_up(c))
+    })
+    .takes::<devices::UserCodeRequest>(SMALL)
+    .summary("Which terminal waits with this code")
+    .answers(&[ok::<devices::OneDeviceGrantBody>(200)]),
+    of_keys(Method::Post, "/api/v1/device/approve", |c| {
+        Box::pin(devices::approve(c))
+    })
+    .limited(MINTS)
+    .takes::<devices::DeviceApproveRequest>(SMALL)
+    .summary("Let the terminal with this code have my one capped key")
+    .answers(&[ok::<devices::OneDeviceGrantBody>(200)]),
+    of_keys(Method::Post, "/api/v1/device/deny", |c| {
+        Box::pin(devices::deny(c))
+    })
+    .takes::<devices::UserCodeRequest>(SMALL)
+    .summary("Give the terminal with this code no key")
+    .answers(&[ok::<devices::OneDeviceGrantBody>(200)]),
     of_keys(Method::Get, "/api/v1/provider-keys", |c| {
         Box::pin(provider_keys::list(c))
     })

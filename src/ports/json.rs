@@ -16,6 +16,7 @@ use crate::domain::key::hold::Reason;
 use crate::domain::key::stray::MarkedRow;
 use crate::domain::money::NanoUsd;
 use crate::domain::people::departure::WalkStep;
+use crate::domain::people::device::DeviceState;
 use crate::domain::people::handoff::HandoffState;
 use crate::domain::people::history;
 use crate::domain::people::identity::{Provider, Status};
@@ -182,6 +183,7 @@ words!(
     GenerationState,
     Status,
     Provider,
+    DeviceState,
     HandoffState,
     WalkStep,
     history::HistoryActor,

@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod access;
 pub mod budget;
 pub mod bulk;
+pub mod devices;
 pub mod handoffs;
 pub mod keys;
 pub mod ops;
@@ -47,6 +48,7 @@ use crate::store::bulk::carried;
 use crate::store::bulk::frozen;
 use crate::store::bulk::progress;
 use crate::store::bulk::shown;
+use crate::store::devices::asked;
 use crate::store::handoffs::begun;
 use crate::store::handoffs::linked;
 use crate::store::handoffs::providers;
@@ -129,6 +131,8 @@ pub fn statements() -> Vec<&'static Sql> {
         holds::STATEMENTS,
         leaks::STATEMENTS,
         limit_requests::STATEMENTS,
+        devices::STATEMENTS,
+        asked::STATEMENTS,
         handoffs::STATEMENTS,
         begun::STATEMENTS,
         linked::STATEMENTS,

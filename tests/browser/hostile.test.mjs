@@ -148,7 +148,7 @@ test("an error's words are the page's own, whatever the answer says", async () =
 test("an address of any text shows a fixed notice or none, on every page", async () => {
   const visitor = await deployment.visitor();
   visitor.expects(400, 401, 404);
-  for (const path of ["/", "/docs", "/keys", "/account", "/usage", "/leak", "/nothing"]) {
+  for (const path of ["/", "/docs", "/keys", "/account", "/usage", "/leak", "/device", "/nothing"]) {
     for (const text of HOSTILE.slice(0, 5)) {
       const value = encodeURIComponent(text);
       await visitor.open(`${path}?auth_error=${value}&next=${value}&q=${value}#${value}`);

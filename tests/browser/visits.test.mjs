@@ -29,6 +29,7 @@ const PAGES = {
   "/keys": { files: ["keys.js", "style.css"], calls: ["POST /api/v1/keys/refresh"], isUsable: "Figures are live" },
   "/account": { files: ["account.js", "style.css"], calls: [], isUsable: "Who you are here" },
   "/usage": { files: ["charts.css", "style.css", "usage.js"], calls: ["GET /api/v1/usage", "GET /api/v1/usage"], isUsable: "The chart as a table" },
+  "/device": { files: ["device.js", "style.css"], calls: [], isUsable: "The code that your terminal shows" },
   "/leak": { files: ["leak.js", "style.css"], calls: ["GET /api/v1/me", "GET /api/v1/notices"], isUsable: "@load-" },
 };
 

@@ -5,6 +5,7 @@ use keycap::http::routes::{ROUTES, Takes, Who};
 use keycap::http::server::message::Body;
 
 use crate::caps::{assign, spends};
+use crate::devices;
 use crate::handoffs;
 use crate::support::browser::{Response, cookie_header};
 use crate::support::world::ORIGIN;
@@ -62,9 +63,24 @@ const fn of(
     }
 }
 
-/// One request for each unsafe route of the table, except the sign-out from one browser and the report of a leak by
-/// anyone, which need no session.
-pub const CHANGES: [Change; 48] = [
+/// One request for each unsafe route of the table, except the sign-out from one browser, the report of a leak by anyone and
+/// the questions of terminals, which need no session, and the lookup of a terminal, which changes nothing if the code is
+/// right.
+pub const CHANGES: [Change; 50] = [
+    of(
+        "POST",
+        "/api/v1/device/approve",
+        "second",
+        None,
+        r#"{"user_code":"BCDF-GHJK","accept_terms":1}"#,
+    ),
+    of(
+        "POST",
+        "/api/v1/device/deny",
+        "member",
+        None,
+        r#"{"user_code":"BCDF-GHJK"}"#,
+    ),
     of(
         "POST",
         "/api/v1/admin/bulk-changes",
@@ -456,6 +472,7 @@ pub fn begun() -> (World, Vec<Cookies>) {
         "INSERT INTO runs (public_id, job, scheduled_at, started_at, lease_until, outcome)
          VALUES ('run_aaaaaaaaaaaaaaaaaaaaaaaa', 'reconcile', 1, 1, 1, 'running')",
     );
+    devices::waits(&world, "BCDFGHJK");
     let mut people = people.to_vec();
     let member = Browser::with(&world, &people[0]);
     let linked = handoffs::confirmed(&member, "openrouter");
@@ -515,6 +532,7 @@ fn every_route_that_changes_something_is_tried_here() {
     let unsafe_routes = ROUTES.iter().filter(|route| route.method.is_unsafe());
     let with_session: Vec<String> = unsafe_routes
         .filter(|route| route.takes != Takes::EmptyForm && route.who != Who::Anyone)
+        .filter(|route| route.path != "/api/v1/device/lookup")
         .map(|route| format!("{} {}", route.method.name(), route.path))
         .collect();
     let here = CHANGES.map(|change| format!("{} {}", change.method, change.route));

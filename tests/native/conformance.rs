@@ -183,6 +183,7 @@ pub fn tell(world: &World) {
     nights(world, &operator);
     usage(world, &operator);
     crate::handoffs::tell(world);
+    crate::devices::tell(world);
     operator.sign_in("operator");
     workspaces(world, &operator);
     operator.sign_in("operator");

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use keycap::app::error::oauth::OAuthErrorBody;
 use keycap::app::error::problem_body::ProblemBody;
-use keycap::http::routes::{MEMBER_HEADER, ROUTES, Route, Shows, Who};
+use keycap::http::routes::{MEMBER_HEADER, ROUTES, Route, Shows, Takes, Who};
 use keycap::http::server::described::GoodAnswer;
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -104,13 +105,19 @@ fn words(of: &Value) -> Option<(Vec<String>, Vec<String>)> {
 fn document(of_admins: bool, title: &str, about: &str) -> Value {
     let mut schemas = Schemas::new();
     let problem = schemas.answers.subschema_for::<ProblemBody>();
+    let is_of_terminals = |route: &Route| route.shows == Shows::OAuth;
+    let refusal = (!of_admins).then(|| schemas.answers.subschema_for::<OAuthErrorBody>());
     let mut paths: Map<String, Value> = Map::new();
     let is_here = |route: &&Route| (route.who == Who::Admin) == of_admins;
     for route in ROUTES.iter().filter(is_here) {
         if let Some(summary) = route.summary {
             let operations = paths.entry(route.path).or_insert_with(|| json!({}));
             let method = route.method.name().to_ascii_lowercase();
-            operations[method] = operation(&mut schemas, route, summary, &problem);
+            let errors = match &refusal {
+                Some(refusal) if is_of_terminals(route) => ("application/json", refusal),
+                _ => ("application/problem+json", &problem),
+            };
+            operations[method] = operation(&mut schemas, route, summary, errors);
         }
     }
     json!({
@@ -152,16 +159,25 @@ fn parameters() -> Value {
     })
 }
 
-fn operation(schemas: &mut Schemas, route: &Route, summary: &str, problem: &Schema) -> Value {
+fn operation(
+    schemas: &mut Schemas,
+    route: &Route,
+    summary: &str,
+    (kind, problem): (&str, &Schema),
+) -> Value {
     let mut operation = json!({ "summary": summary, "responses": {} });
     if route.who != Who::Anyone {
         operation["security"] = json!([{ "session": [] }]);
     }
     if let Some(body) = route.body {
         let schema = (body.add_to)(&mut schemas.requests);
+        let form = match route.takes {
+            Takes::Form(_) => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        };
         operation["requestBody"] = json!({
             "required": true,
-            "content": { "application/json": { "schema": schema } },
+            "content": { form: { "schema": schema } },
         });
     }
     let mut parameters: Vec<Value> = path_parameters(route.path);
@@ -187,7 +203,7 @@ fn operation(schemas: &mut Schemas, route: &Route, summary: &str, problem: &Sche
     }
     operation["responses"]["default"] = json!({
         "description": "A problem; `code` says which.",
-        "content": { "application/problem+json": { "schema": problem } },
+        "content": { kind: { "schema": problem } },
     });
     operation
 }
@@ -274,10 +290,11 @@ fn every_route_that_answers_with_data_is_described_and_no_other() {
         };
         let operations = &document["paths"][route.path];
         let is_here = operations.get(route.method.name().to_lowercase()).is_some();
-        assert_eq!(is_here, route.shows == Shows::Data, "{}", route.path);
+        let is_data = matches!(route.shows, Shows::Data | Shows::OAuth);
+        assert_eq!(is_here, is_data, "{}", route.path);
         assert_eq!(is_here, !route.answers.is_empty(), "{}", route.path);
-        let takes_json = matches!(route.takes, keycap::http::routes::Takes::Json(_));
-        assert_eq!(takes_json, route.body.is_some(), "{}", route.path);
+        let takes_body = matches!(route.takes, Takes::Json(_) | Takes::Form(_));
+        assert_eq!(takes_body, route.body.is_some(), "{}", route.path);
     }
     for path in public()["paths"].as_object().unwrap().keys() {
         assert!(!path.contains("admin"), "{path}");

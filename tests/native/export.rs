@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, World, oracle};
 
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 10] = [
     "keys",
     "generations",
     "raises",
@@ -15,6 +15,7 @@ const LISTS: [&str; 9] = [
     "projects",
     "provider_keys",
     "handoffs",
+    "device_grants",
     "changes",
 ];
 

@@ -32,6 +32,7 @@ mod counted;
 mod cuts;
 mod deadlines;
 mod description;
+mod devices;
 mod docs;
 mod enabled_workspaces;
 mod erasure;

@@ -15,7 +15,7 @@ fn change(browser: &Browser<'_>, route: &Route, page_of: Option<&str>) -> Respon
     headers.extend(page_of.map(|member| (MEMBER_HEADER, member)));
     let body = match route.takes {
         Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
-        Takes::Nothing | Takes::EmptyForm => Body::Empty,
+        Takes::Nothing | Takes::EmptyForm | Takes::Form(_) => Body::Empty,
     };
     let target = route.path.replace("{id}", "key_000000000000000000000000");
     if page_of.is_some() {
@@ -99,8 +99,16 @@ fn every_change_but_signing_out_of_this_browser_needs_a_session_and_a_name() {
         .filter(|route| !route.names_member())
         .map(|route| route.path)
         .collect();
-    // Anyone reports a leak, with or without a session.
-    assert_eq!(unnamed, ["/auth/logout", "/api/v1/leaks"]);
+    // Anyone reports a leak, with or without a session, and a terminal has none.
+    assert_eq!(
+        unnamed,
+        [
+            "/auth/logout",
+            "/api/v1/leaks",
+            "/api/v1/device/code",
+            "/api/v1/device/token"
+        ]
+    );
     assert!(
         !ROUTES
             .iter()

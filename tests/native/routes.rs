@@ -18,6 +18,8 @@ fn carries_security_headers(headers: &HeaderMap, what: &str) {
     assert!(headers.contains_key("x-request-id"), "{what}");
 }
 
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
 #[test]
 fn every_answer_of_every_route_carries_the_security_headers_and_is_not_stored() {
     let world = World::new();
@@ -70,10 +72,12 @@ fn each_route_lets_in_exactly_whom_the_table_names() {
     let operator = Browser::signed_in(&world, "operator");
     for route in ROUTES {
         let ask = |browser: &Browser<'_>| {
-            let headers: &[(&str, &str)] = if route.method.is_unsafe() {
-                &[("origin", ORIGIN), ("content-type", "application/json")]
-            } else {
-                &[]
+            let headers: &[(&str, &str)] = match route.shows {
+                Shows::OAuth => &[FORM],
+                _ if route.method.is_unsafe() => {
+                    &[("origin", ORIGIN), ("content-type", "application/json")]
+                }
+                _ => &[],
             };
             let body = match route.takes {
                 // Anyone may report a leak, and has to name what was found.
@@ -81,6 +85,8 @@ fn each_route_lets_in_exactly_whom_the_table_names() {
                     Body::Bytes(format!(r#"{{"sha256":"{}"}}"#, "0".repeat(64)).into())
                 }
                 Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
+                // A terminal names itself. There is no grant of which it could ask for the key.
+                Takes::Form(_) => Body::Bytes(b"client_id=terminal".to_vec()),
                 Takes::Nothing | Takes::EmptyForm => Body::Empty,
             };
             // The id of the member, or an id that does not exist.
@@ -102,6 +108,7 @@ fn each_route_lets_in_exactly_whom_the_table_names() {
         let statuses = (ask(&anybody), ask(&member), ask(&operator));
         let what = format!("{} {}: {statuses:?}", route.method.name(), route.path);
         match route.who {
+            Who::Anyone if route.path.ends_with("/token") => assert_eq!(statuses.0, 400, "{what}"),
             Who::Anyone => assert!(statuses.0 < 400, "{what}"),
             Who::Member => {
                 assert_eq!(statuses.0, 401, "{what}");
@@ -335,12 +342,13 @@ fn every_limit_of_the_table_answers_429_with_retry_after() {
             let world = World::new();
             let member = Browser::signed_in(&world, "operator");
             world.refusing.borrow_mut().push(*limit);
-            let headers = [("origin", ORIGIN), ("content-type", "application/json")];
-            let body = match route.takes {
-                Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
-                Takes::Nothing | Takes::EmptyForm => Body::Empty,
+            let ours = [("origin", ORIGIN), ("content-type", "application/json")];
+            let (headers, body): (&[_], _) = match route.takes {
+                Takes::Json(_) => (&ours, Body::Bytes(b"{}".to_vec())),
+                Takes::Form(_) => (&[FORM], Body::Empty),
+                Takes::Nothing | Takes::EmptyForm => (&ours, Body::Empty),
             };
-            let response = member.send(route.method.name(), route.path, &headers, body);
+            let response = member.send(route.method.name(), route.path, headers, body);
             assert_eq!(
                 (response.status, response.header("retry-after")),
                 (429, "60"),
@@ -348,11 +356,11 @@ fn every_limit_of_the_table_answers_429_with_retry_after() {
                 route.path
             );
         }
-        // The members' own routes, the documents that contain what these answer, and the sign-ins count against a rate
+        // The members' own routes, the documents that contain what these answer, the sign-ins and the terminals count against a rate
         // limit, and no other route does.
         let counted = route.who == Who::Member
-            || ["/keys", "/account", "/usage", "/api/v1/leaks"].contains(&route.path)
-            || route.shows == Shows::SignIn
+            || ["/keys", "/account", "/usage", "/device", "/api/v1/leaks"].contains(&route.path)
+            || matches!(route.shows, Shows::SignIn | Shows::OAuth)
             || route.path == "/auth/providers/{slug}/done";
         assert_eq!(!route.limits.is_empty(), counted, "{}", route.path);
     }
@@ -460,7 +468,7 @@ fn the_lookup_of_an_admin_is_rate_limited() {
             let headers = [("origin", ORIGIN), ("content-type", "application/json")];
             let body = match route.takes {
                 Takes::Json(_) => Body::Bytes(b"{}".to_vec()),
-                Takes::Nothing | Takes::EmptyForm => Body::Empty,
+                Takes::Nothing | Takes::EmptyForm | Takes::Form(_) => Body::Empty,
             };
             let response = browser.send(route.method.name(), route.path, &headers, body);
             let response = (response.status, response.header("retry-after").to_owned());

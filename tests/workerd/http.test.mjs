@@ -102,7 +102,7 @@ describe("every answer", () => {
   test("what a document loads is what the sources make now, has the hash of its content in its name, and is kept for ever", async () => {
     const made = new Map((await pageFiles()).map(({ name, content }) => [`/assets/${name}`, Buffer.from(content)]));
     const asked = new Set();
-    const own = { "/": "landing", "/docs": "docs", "/keys": "keys", "/account": "account", "/leak": "leak", "/usage": "usage", "/admin": "console", "/nothing": undefined };
+    const own = { "/": "landing", "/docs": "docs", "/keys": "keys", "/account": "account", "/leak": "leak", "/device": "device", "/usage": "usage", "/admin": "console", "/nothing": undefined };
     const administrator = await deployment.member("operator");
     const more = /** @type {Record<string, string>} */ ({ "/usage": "charts", "/admin": "tables" });
     for (const [path, script] of Object.entries(own)) {

@@ -119,7 +119,7 @@ function canariesOf({ worker, sandbox }) {
 }
 
 /**
- * Asserts that a secret is only in the answer that made its key, once, as the member `secret`. No other answer may
+ * Asserts that a secret is only in the answer that made its key, once, as the member `secret`, or `access_token` for a terminal. No other answer may
  * contain any.
  * @param {Deployment} deployment
  */
@@ -127,8 +127,10 @@ function secretsLeaveOnlyWithTheirKeys(deployment) {
   const canaries = canariesOf(deployment);
   for (const { what, status, headers, text } of deployment.worker.answers.splice(0)) {
     let rest = text;
-    if (/^POST \/api\/v1\/(claim|keys(\/[^/]+\/(rotate|leaked|renew))?|handoffs\/[^/]+\/redeem)$/.test(what) && status === 201) {
-      const { secret } = JSON.parse(text);
+    const isToken = what === "POST /api/v1/device/token" && status === 200;
+    if (isToken || (/^POST \/api\/v1\/(claim|keys(\/[^/]+\/(rotate|leaked|renew))?|handoffs\/[^/]+\/redeem)$/.test(what) && status === 201)) {
+      const made = JSON.parse(text);
+      const secret = isToken ? made.access_token : made.secret;
       deployment.delivered.push(secret);
       rest = text.replace(JSON.stringify(secret), "");
     }

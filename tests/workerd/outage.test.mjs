@@ -23,6 +23,9 @@ after(() => deployment?.close());
 /** The bodies of routes that need more than an empty object. */
 const BODIES = /** @type {Record<string, object>} */ ({
   "POST /api/v1/requests": { kind: "claim" },
+  "POST /api/v1/device/lookup": { user_code: "BCDF-GHJK" },
+  "POST /api/v1/device/approve": { user_code: "BCDF-GHJK", accept_terms: 1 },
+  "POST /api/v1/device/deny": { user_code: "BCDF-GHJK" },
   "POST /api/v1/leaks": { sha256: "0".repeat(64) },
   "POST /api/v1/projects": { name: "Parser" },
   "PATCH /api/v1/projects/{id}": { name: "Parser" },
@@ -63,8 +66,14 @@ const VERIFIER = [`__Host-keycap_handoff_${"0".repeat(24)}`, "A".repeat(43)];
 /** An address with ids that could be somebody's: these routes look at the form of the id first. @param {string} path */
 const named = (path) => path.replace("/v1/requests/{id}", `/v1/requests/ask_${"0".repeat(24)}`).replace("/v1/projects/{id}", `/v1/projects/prj_${"0".repeat(24)}`).replace("/v1/handoffs/{id}", `/v1/handoffs/${HANDOFF}`).replace("/v1/provider-keys/{id}", `/v1/provider-keys/pky_${"0".repeat(24)}`).replace("/admin/bulk-changes/{id}", `/admin/bulk-changes/blc_${"0".repeat(24)}`).replace("{slug}", "openrouter");
 
+/** What a terminal sends, as a form and from no page. */
+const QUESTION = { grant_type: "urn:ietf:params:oauth:grant-type:device_code", device_code: "none", client_id: "shell" };
+/** The addresses that terminals ask. */
+const OF_TERMINALS = ROUTES.filter(({ terminal }) => terminal).map(({ path }) => path);
+
 /** @param {Client} client @param {{ path: string, method: string, accept: string }} request */
-const ask = (client, { path, method, accept }) => client.call(named(path), { method, json: method === "GET" ? undefined : (BODIES[`${method} ${path}`] ?? {}), headers: { accept } });
+const ask = (client, { path, method, accept }) =>
+  OF_TERMINALS.includes(path) ? client.call(path, { form: QUESTION, headers: { accept, origin: undefined } }) : client.call(named(path), { method, json: method === "GET" ? undefined : (BODIES[`${method} ${path}`] ?? {}), headers: { accept } });
 
 /** What must not change while the database cannot be reached. */
 async function everything() {
@@ -80,12 +89,13 @@ async function everything() {
  */
 function isTold(answer, accept, where) {
   const page = answer.headers.get("content-type")?.startsWith("text/html");
+  if (answer.body?.error !== undefined) return assert.deepEqual([answer.body.error, answer.body.instance], [answer.status === 500 ? "server_error" : "temporarily_unavailable", answer.headers.get("x-request-id")], where);
   if (page) assert.ok(accept === "text/html" && answer.text.includes("<h1"), where);
   else assert.deepEqual([answer.body.status, answer.body.instance], [answer.status, answer.headers.get("x-request-id")], where);
 }
 
 /** Paths that answer in the same way without the database, whoever asks. */
-const WITHOUT_DATABASE = ["/", "/keys", "/account", "/usage", "/leak", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/google", "/auth/google/callback", "/auth/relay", "/auth/providers/{slug}/callback", "/auth/providers/{slug}/done", "/auth/logout", "/healthz"];
+const WITHOUT_DATABASE = ["/", "/keys", "/account", "/usage", "/leak", "/device", "/docs", "/.well-known/security.txt", "/auth/github", "/auth/github/callback", "/auth/google", "/auth/google/callback", "/auth/relay", "/auth/providers/{slug}/callback", "/auth/providers/{slug}/done", "/auth/logout", "/healthz"];
 
 test("while D1 cannot be reached, every route that needs it says 503 and when to come back, the others answer, and nothing is done", async () => {
   const [member, operator] = [await deployment.member(), await deployment.member("operator")];
@@ -96,7 +106,7 @@ test("while D1 cannot be reached, every route that needs it says 503 and when to
     for (const request of REQUESTS) {
       const answer = await ask(signedInAs(client), request);
       const where = `${who}: ${request.method} ${request.path} as ${request.accept}: ${answer.status} ${answer.text.slice(0, 200)}`;
-      const isForAnyone = request.path === "/api/v1/leaks";
+      const isForAnyone = request.path === "/api/v1/leaks" || OF_TERMINALS.includes(request.path);
       if ((who === "nobody" && !isForAnyone) || WITHOUT_DATABASE.includes(request.path)) {
         assert.ok(answer.status < 500, where);
       } else {

@@ -40,7 +40,7 @@ export const SCALE = Number(process.env.KEYCAP_SCALE ?? 1);
 
 /**
  * Every route with its methods; `http.test.mjs` compares the addresses with the Worker's own table.
- * @type {{ path: string, methods: string[], admin?: boolean }[]}
+ * @type {{ path: string, methods: string[], admin?: boolean, terminal?: boolean }[]}
  */
 export const ROUTES = [
   { path: "/", methods: ["GET"] },
@@ -49,6 +49,7 @@ export const ROUTES = [
   { path: "/account", methods: ["GET"] },
   { path: "/usage", methods: ["GET"] },
   { path: "/leak", methods: ["GET"] },
+  { path: "/device", methods: ["GET"] },
   { path: "/.well-known/security.txt", methods: ["GET"] },
   { path: "/auth/github", methods: ["GET"] },
   { path: "/auth/github/callback", methods: ["GET"] },
@@ -63,6 +64,11 @@ export const ROUTES = [
   { path: "/api/v1/handoffs/{id}", methods: ["GET"] },
   { path: "/api/v1/handoffs/{id}/confirm", methods: ["POST"] },
   { path: "/api/v1/handoffs/{id}/redeem", methods: ["POST"] },
+  { path: "/api/v1/device/code", methods: ["POST"], terminal: true },
+  { path: "/api/v1/device/token", methods: ["POST"], terminal: true },
+  { path: "/api/v1/device/lookup", methods: ["POST"] },
+  { path: "/api/v1/device/approve", methods: ["POST"] },
+  { path: "/api/v1/device/deny", methods: ["POST"] },
   { path: "/api/v1/provider-keys", methods: ["GET"] },
   { path: "/api/v1/provider-keys/{id}", methods: ["PATCH", "DELETE"] },
   { path: "/api/v1/admin/providers", methods: ["GET"], admin: true },

@@ -1,6 +1,7 @@
 //! Turns the failures of ports and of the store into errors of a request.
 
 use crate::app::error::Error;
+use crate::domain::people::device::DeviceRefusal;
 use crate::domain::people::handoff::HandoffRefusal;
 use crate::domain::time::Timestamp;
 use crate::domain::time::period::LimitReset;
@@ -33,6 +34,12 @@ impl From<StoreError> for Error {
 impl From<HandoffRefusal> for Error {
     fn from(why: HandoffRefusal) -> Self {
         Self::Handoff(why)
+    }
+}
+
+impl From<DeviceRefusal> for Error {
+    fn from(why: DeviceRefusal) -> Self {
+        Self::Device(why)
     }
 }
 

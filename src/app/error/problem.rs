@@ -70,6 +70,7 @@ impl Error {
             Self::MemberIsAdmin => "This member is an administrator",
             Self::MemberLeft => "This member has left",
             Self::Handoff(why) => why.title(),
+            Self::Device(why) => why.title(),
             Self::ClaimsBusy { .. } => "Too many people are claiming at the moment",
             Self::ClaimUnknown
             | Self::GuardrailUnread
@@ -251,6 +252,7 @@ impl Error {
                 "Nothing was changed. Remove their number from ADMIN_GITHUB_USER_IDS first.",
             ),
             Self::Handoff(why) => why.detail().to_owned(),
+            Self::Device(why) => why.detail().to_owned(),
             Self::MemberLeft => String::from(
                 "Nothing was changed. Their keys have ended. To refuse claims if they come back, block their account number.",
             ),

@@ -1,6 +1,7 @@
 //! Says when a refused request may be tried again.
 
 use crate::app::error::Error;
+use crate::domain::people::device::DeviceRefusal;
 use crate::domain::people::handoff::HandoffRefusal;
 use crate::domain::time::Timestamp;
 
@@ -28,6 +29,7 @@ impl Error {
             | Self::ClaimUnknown
             | Self::OldUnconfirmed
             | Self::CredentialRefused
+            | Self::Device(DeviceRefusal::TooManyOpen)
             | Self::RotationUnsettled => Some(600),
             Self::ClaimSuperseded => Some(1),
             Self::OpenRouterBusy { retry_after_secs } => Some(i64::from(*retry_after_secs)),
@@ -82,6 +84,7 @@ impl Error {
             | Self::MemberIsAdmin
             | Self::MemberLeft
             | Self::Handoff(_)
+            | Self::Device(_)
             | Self::OpenRouterRefused
             | Self::OpenRouterMismatch
             | Self::NotConfigured

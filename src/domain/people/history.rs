@@ -86,6 +86,14 @@ pub enum HistoryEvent {
     /// Another account signed in under the same login.
     #[serde(rename = "login_passed_on")]
     LoginPassedOn,
+    /// A terminal was let have the key.
+    #[serde(rename(serialize = "terminal_approved", deserialize = "device_approved"))]
+    TerminalApproved,
+    #[serde(rename(serialize = "terminal_denied", deserialize = "device_denied"))]
+    TerminalDenied,
+    /// The terminal that was approved asked for its key.
+    #[serde(rename(serialize = "terminal_asked", deserialize = "device_redeemed"))]
+    TerminalAsked,
     /// Every session was ended.
     #[serde(rename = "sessions_ended")]
     SessionsEnded,

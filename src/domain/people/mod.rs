@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod departure;
+pub mod device;
 pub mod handoff;
 pub mod history;
 pub mod identity;
@@ -10,3 +11,4 @@ pub mod project;
 pub mod request;
 pub mod session;
 pub mod text;
+pub mod typed_code;

@@ -7,11 +7,18 @@ pub enum ReturnTarget {
     Account,
     Usage,
     Docs,
+    Device,
 }
 
 impl ReturnTarget {
     /// The pages that exist.
-    pub const ALL: [Self; 4] = [Self::Keys, Self::Account, Self::Usage, Self::Docs];
+    pub const ALL: [Self; 5] = [
+        Self::Keys,
+        Self::Account,
+        Self::Usage,
+        Self::Docs,
+        Self::Device,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -19,6 +26,7 @@ impl ReturnTarget {
             Self::Account => "account",
             Self::Usage => "usage",
             Self::Docs => "docs",
+            Self::Device => "device",
         }
     }
 
@@ -28,7 +36,8 @@ impl ReturnTarget {
             Self::Keys if keys_page => "/keys",
             Self::Account if keys_page => "/account",
             Self::Usage if keys_page => "/usage",
-            Self::Keys | Self::Account | Self::Usage => "/",
+            Self::Device if keys_page => "/device",
+            Self::Keys | Self::Account | Self::Usage | Self::Device => "/",
             Self::Docs => "/docs",
         }
     }
@@ -46,7 +55,7 @@ mod tests {
 
     #[test]
     fn only_names_of_the_list_are_targets() {
-        for name in ["keys", "account", "usage", "docs"] {
+        for name in ["keys", "account", "usage", "docs", "device"] {
             assert_eq!(
                 ReturnTarget::from_name(Some(name)).path(true),
                 format!("/{name}")

@@ -23,14 +23,12 @@ pub struct ClaimRequest {
     workspace_id: Option<String>,
 }
 
-impl ClaimRequest {
-    /// Whether the claim accepts the terms. Those of another revision are other terms, and are refused.
-    fn accepts_terms(&self) -> Result<bool, Error> {
-        match self.accept_terms {
-            None => Ok(false),
-            Some(REVISION) => Ok(true),
-            Some(_) => Err(Error::TermsChanged),
-        }
+/// Whether a request accepts the terms of this revision. Those of another revision are other terms, and are refused.
+pub fn accepts_terms(revision: Option<i64>) -> Result<bool, Error> {
+    match revision {
+        None => Ok(false),
+        Some(REVISION) => Ok(true),
+        Some(_) => Err(Error::TermsChanged),
     }
 }
 
@@ -38,7 +36,7 @@ impl ClaimRequest {
 pub async fn claim_key(context: Context) -> Result<Reply, Error> {
     let session = context.member()?;
     let wanted: ClaimRequest = context.json()?;
-    let accepts_terms = wanted.accepts_terms()?;
+    let accepts_terms = accepts_terms(wanted.accept_terms)?;
     let workspace = workspace(wanted.workspace_id.as_deref())?;
     let (app, taking) = (&*context.app, context.taking.clone());
     let claimed = claim::claim(app, session, taking, accepts_terms, workspace).await?;

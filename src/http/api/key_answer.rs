@@ -51,7 +51,7 @@ pub fn without_secret(
 }
 
 /// The note for a key that was made with nothing left to spend: until when it waits.
-fn waits_for_its_window(card: &Card, now: Timestamp) -> Option<String> {
+pub fn waits_for_its_window(card: &Card, now: Timestamp) -> Option<String> {
     if !card.holds.contains(&Reason::Budget) {
         return None;
     }

@@ -4,6 +4,7 @@ pub mod account_data;
 pub mod claim;
 pub(crate) mod create_key;
 pub(crate) mod cursor;
+pub mod devices;
 pub mod handoffs;
 pub mod health;
 pub mod history;

@@ -126,6 +126,20 @@ fn check(api: &Api<'_>) -> Example {
     }
 }
 
+/// Shows how a terminal gets a key, and uses it at once.
+pub fn terminal(config: &Config) -> Example {
+    let script = include_str!("examples/terminal.sh");
+    Example {
+        id: "terminal",
+        title: "Get a key in a terminal",
+        place: "bash, zsh",
+        text: Api::of(config)
+            .fill(script)
+            .replace("{{origin}}", config.public_origin.as_str()),
+        note: "",
+    }
+}
+
 /// Shows what OpenRouter answers at the limit.
 pub fn refusal(period: &str) -> Example {
     Example {

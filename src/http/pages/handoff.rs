@@ -8,6 +8,7 @@ use crate::app::handoff::{self, OwnHandoff, ReturnRefusal, Returned, named_in};
 use crate::domain::id::{IdKind, PublicId};
 use crate::domain::key::secret::Secret;
 use crate::domain::people::handoff::HandoffStatus;
+use crate::domain::people::typed_code;
 use crate::http::pages::{Frame, render};
 use crate::http::server::context::Context;
 use crate::http::server::cookies;
@@ -130,8 +131,7 @@ async fn shown(context: &Context, id: Option<&PublicId>) -> (Option<String>, Wor
     let status = found.status(app.now());
     if handoff::waits_for_code(&found, status) {
         let code = own.codes(app).into_iter().next().unwrap_or_default();
-        let (first, second) = code.split_at_checked(4).unwrap_or((&code, ""));
-        return (Some(format!("{first}-{second}")), SIGNED_IN);
+        return (Some(typed_code::shown(&code)), SIGNED_IN);
     }
     let words = match status {
         HandoffStatus::Pending => (

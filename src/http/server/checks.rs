@@ -68,6 +68,17 @@ pub fn same_origin(app: &App, inbound: &Inbound) -> Result<(), Error> {
     }
 }
 
+/// Checks that no page sends the request: browsers say where each of their POSTs comes from. It is for the questions of
+/// terminals, which have no page and no cookies.
+pub fn from_no_page(inbound: &Inbound) -> Result<(), Error> {
+    let headers = inbound.headers();
+    if headers.contains_key("origin") || headers.contains_key("sec-fetch-site") {
+        Err(Error::ForeignOrigin)
+    } else {
+        Ok(())
+    }
+}
+
 /// Checks that the body has the type and the size that the route takes.
 pub fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
     let kind = header(inbound, "content-type").unwrap_or_default();
@@ -87,6 +98,9 @@ pub fn body_fits(takes: Takes, inbound: &Inbound) -> Result<(), Error> {
         Takes::Json(_) if !is_json => Err(Error::UnsupportedMediaType),
         Takes::Json(max) if length > max => Err(Error::BodyTooLarge),
         Takes::Json(_) => Ok(()),
+        Takes::Form(_) if !is_form => Err(Error::UnsupportedMediaType),
+        Takes::Form(max) if length > max => Err(Error::BodyTooLarge),
+        Takes::Form(_) => Ok(()),
         Takes::EmptyForm if length == 0 || is_json => Ok(()),
         Takes::EmptyForm if is_form => Err(Error::BadRequest {
             detail: "This form has no fields.",

@@ -25,6 +25,8 @@ pub struct Context {
     pub path: String,
     pub query: String,
     pub cookies: Option<String>,
+    /// The part of the caller's network address that one subscriber holds, if it is known.
+    pub address: Option<String>,
     pub idempotency_key: Option<String>,
     /// The Idempotency-Key that was taken for this request.
     pub taking: Option<Taking>,
@@ -81,6 +83,24 @@ impl Context {
             Body::Empty | Body::TooLarge => &[],
         };
         body::read(bytes).map_err(Error::MalformedJson)
+    }
+
+    /// The value of a field of a form. One that is empty counts as missing, and none may be there twice (RFC 6749,
+    /// section 3.2).
+    pub fn field(&self, name: &str) -> Result<Option<String>, Error> {
+        let bytes: &[u8] = match &self.body {
+            Body::Bytes(bytes) => bytes,
+            Body::Empty | Body::TooLarge => &[],
+        };
+        let mut values = url::form_urlencoded::parse(bytes)
+            .filter(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.into_owned());
+        match (values.next(), values.next()) {
+            (found, None) => Ok(found),
+            (_, Some(_)) => Err(Error::BadRequest {
+                detail: "No field may be there twice.",
+            }),
+        }
     }
 
     /// The Idempotency-Key, if the request has one. It is printable ASCII of 1 to 128 characters.

@@ -28,8 +28,10 @@ use crate::config::Config;
 use crate::crypto::keyring::Purpose;
 use crate::crypto::{random, session};
 use crate::domain::id::IdKind;
+use crate::domain::people::address::subscriber;
 use crate::http::server::checks::{
-    body_fits, canonical, header, page_of, same_origin, wants_document, without_effects,
+    body_fits, canonical, from_no_page, header, page_of, same_origin, wants_document,
+    without_effects,
 };
 use crate::http::server::rate;
 use crate::http::server::route::{Route, Shows, Who, allowed};
@@ -41,6 +43,14 @@ use crate::store::members;
 
 /// A function that makes a page from an error and the request's id.
 pub type ErrorPage = fn(&Config, &Error, &str) -> Reply;
+
+/// The form in which an error leaves.
+#[derive(Clone, Copy)]
+enum ErrsAs {
+    Page,
+    Problem,
+    OAuth,
+}
 
 /// The application behind its route table, built once for each isolate.
 #[derive(Clone)]
@@ -100,7 +110,12 @@ impl Service {
                 let shows = route.filter(known).map_or(Shows::Document, |is| is.shows);
                 let as_page = as_document && shows.is_document();
                 let code = (error.code(), error.level());
-                (self.error_reply(&error, request_id, as_page), Some(code))
+                let errs = match shows {
+                    Shows::OAuth => ErrsAs::OAuth,
+                    _ if as_page => ErrsAs::Page,
+                    _ => ErrsAs::Problem,
+                };
+                (self.error_reply(&error, request_id, errs), Some(code))
             }
         };
         self.log(route, &method, reply.status, code, started);
@@ -133,7 +148,9 @@ impl Service {
                 .await?
                 .ok_or_else(|| not_found(&inbound, &session))?;
         }
-        if route.method.is_unsafe() {
+        if route.shows == Shows::OAuth {
+            from_no_page(&inbound)?;
+        } else if route.method.is_unsafe() {
             same_origin(app, &inbound)?;
         }
         body_fits(route.takes, &inbound)?;
@@ -225,12 +242,12 @@ impl Service {
             .map_or_else(|_| String::from("req_unknown"), |id| id.to_string())
     }
 
-    fn error_reply(&self, error: &Error, request_id: &str, as_page: bool) -> Reply {
+    fn error_reply(&self, error: &Error, request_id: &str, errs: ErrsAs) -> Reply {
         let now = self.app.now();
-        let mut reply = if as_page {
-            (self.error_page)(&self.app.config, error, request_id)
-        } else {
-            Reply::problem(error.status(), &error.problem(request_id))
+        let mut reply = match errs {
+            ErrsAs::Page => (self.error_page)(&self.app.config, error, request_id),
+            ErrsAs::Problem => Reply::problem(error.status(), &error.problem(request_id)),
+            ErrsAs::OAuth => Reply::oauth_error(error.oauth_status(), &error.oauth(request_id)),
         };
         if let Some(secs) = error.retry_after(now) {
             reply = reply.header("retry-after", secs.to_string());
@@ -320,6 +337,7 @@ fn context(app: &Rc<App>, inbound: Inbound) -> Context {
             .get("idempotency-key")
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         cookies,
+        address: header(&inbound, "cf-connecting-ip").and_then(subscriber),
         taking: None,
         body: inbound.into_body(),
     }

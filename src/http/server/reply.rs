@@ -14,8 +14,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
-    /// The member `secret` of the body, which is added when the answer leaves.
-    secret: Option<Secret>,
+    /// The member of the body with a secret, which is added when the answer leaves.
+    secret: Option<(&'static str, Secret)>,
 }
 
 impl fmt::Debug for Reply {
@@ -73,6 +73,13 @@ impl Reply {
         Self::written(status, "application/problem+json", body)
     }
 
+    /// An answer with an error of OAuth (RFC 6749, section 5.2).
+    pub fn oauth_error(status: u16, body: &impl Serialize) -> Self {
+        // Such an error has no member that could not be written.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Self::written(status, "application/json", body)
+    }
+
     fn written(status: u16, kind: &str, body: String) -> Self {
         let reply = Self {
             status,
@@ -95,19 +102,25 @@ impl Reply {
 
     /// Adds the secret to a JSON object: only this one answer may contain it.
     #[must_use]
-    pub fn with_secret(mut self, secret: Secret) -> Self {
-        self.secret = Some(secret);
+    pub fn with_secret(self, secret: Secret) -> Self {
+        self.with_secret_in("secret", secret)
+    }
+
+    /// The same, in a member of another name.
+    #[must_use]
+    pub fn with_secret_in(mut self, member: &'static str, secret: Secret) -> Self {
+        self.secret = Some((member, secret));
         self
     }
 
     /// Returns the body as it leaves, with the secret in it if there is one.
     pub fn into_body(self) -> Vec<u8> {
-        let Some(secret) = &self.secret else {
+        let Some((member, secret)) = &self.secret else {
             return self.body;
         };
         let mut members: Map<String, Value> =
             serde_json::from_slice(&self.body).unwrap_or_default();
-        members.insert(String::from("secret"), json!(secret.expose()));
+        members.insert((*member).to_owned(), json!(secret.expose()));
         Value::Object(members).to_string().into_bytes()
     }
 

@@ -52,6 +52,8 @@ pub enum Takes {
     Nothing,
     /// A JSON body of at most this many bytes.
     Json(usize),
+    /// A form of at most this many bytes, as OAuth's clients send it.
+    Form(usize),
     /// A form without fields that works without scripts, or JSON.
     EmptyForm,
 }
@@ -65,6 +67,8 @@ pub enum Shows {
     /// effects.
     SignIn,
     Data,
+    /// Data for the clients of OAuth, which are no pages and have no cookies. Its errors are those of RFC 6749, section 5.2.
+    OAuth,
 }
 
 /// The request header with the public id of the member for whom a page was made, as `GET /api/v1/me` returns it.
@@ -170,6 +174,17 @@ pub(crate) const fn data(method: Method, path: &'static str, handler: Handler) -
         answers: &[],
         handler,
     }
+}
+
+/// A route for terminals, with a form as its body.
+pub(crate) const fn terminal<T: Described>(path: &'static str, handler: Handler) -> Route {
+    Route {
+        takes: Takes::Form(SMALL),
+        shows: Shows::OAuth,
+        body: Some(BodySchema::of::<T>()),
+        ..data(Method::Post, path, handler)
+    }
+    .when(keys_page)
 }
 
 /// A route for members.

@@ -26,6 +26,11 @@ statements! {
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
 
+    // What a terminal said about itself may be the name of the person's machine.
+    UNGRANT { member: PublicId, change: PublicId } = "DELETE FROM device_grants
+        WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
+          AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :member)";
+
     // The names of projects are the member's own words.
     UNPROJECT { member: PublicId, change: PublicId } = "DELETE FROM projects
         WHERE owner_id = (SELECT m.owner_id FROM members m WHERE m.public_id = :member)
@@ -102,7 +107,7 @@ pub(crate) fn words(
     actor: &str,
     member: &PublicId,
     now: Timestamp,
-) -> [Stmt; 11] {
+) -> [Stmt; 12] {
     [
         stmt!(UNNAME_GUARD {
             change,
@@ -112,6 +117,7 @@ pub(crate) fn words(
         }),
         stmt!(UNNAME { change, member }),
         stmt!(UNLINK { member, change }),
+        stmt!(UNGRANT { member, change }),
         stmt!(UNPROJECT { member, change }),
         stmt!(UNREAD { member, change }),
         stmt!(UNMASK { member, change }),

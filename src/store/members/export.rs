@@ -86,6 +86,12 @@ statements! {
         FROM members m JOIN handoffs h ON h.owner_id = m.owner_id
         WHERE m.public_id = :member AND h.id < :position ORDER BY h.id DESC LIMIT :most";
 
+    DEVICE_GRANTS { member: PublicId, position: i64, most: i64 } =
+        "SELECT json_object('position', g.id, 'client', g.client, 'device', g.device, 'state', g.state,
+          'created_at', g.created_at)
+        FROM members m JOIN device_grants g ON g.owner_id = m.owner_id
+        WHERE m.public_id = :member AND g.id < :position ORDER BY g.id DESC LIMIT :most";
+
     // D1 refuses a SELECT with more than five parts, so the last three are one.
     CHANGES { member: PublicId, position: i64, most: i64 } =
         "SELECT json_object('position', u.id, 'target', u.target, 'action', u.action,
@@ -125,7 +131,7 @@ struct SectionRows<'a> {
 type ReadSection = fn(SectionRows<'_>) -> Stmt;
 
 /// The statements of the sections, in the order in which [`read_page`] reads their rows.
-static SECTIONS: [ReadSection; 9] = [
+static SECTIONS: [ReadSection; 10] = [
     |rows| {
         stmt!(KEYS {
             member: rows.member,
@@ -178,6 +184,13 @@ static SECTIONS: [ReadSection; 9] = [
     },
     |rows| {
         stmt!(HANDOFFS {
+            member: rows.member,
+            position: rows.position,
+            most: rows.most,
+        })
+    },
+    |rows| {
+        stmt!(DEVICE_GRANTS {
             member: rows.member,
             position: rows.position,
             most: rows.most,
@@ -318,7 +331,8 @@ pub fn read_page(
         projects: reader.section(5)?,
         provider_keys: reader.section(6)?,
         handoffs: reader.section(7)?,
-        changes: reader.section(8)?,
+        device_grants: reader.section(8)?,
+        changes: reader.section(9)?,
         next: None,
     };
     Ok((page, reader.next))

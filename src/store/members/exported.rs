@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::key::generation::GenerationState;
 use crate::domain::key::hold::Reason;
 use crate::domain::money::NanoUsd;
+use crate::domain::people::device::DeviceState;
 use crate::domain::people::identity::Status;
 use crate::domain::people::request::RequestKind;
 use crate::domain::time::Timestamp;
@@ -26,6 +27,7 @@ pub struct ExportPage {
     pub projects: Vec<ExportedProject>,
     pub provider_keys: Vec<ProviderKey>,
     pub handoffs: Vec<ExportedHandoff>,
+    pub device_grants: Vec<ExportedDeviceGrant>,
     pub changes: Vec<ExportedChange>,
     /// What `after` has to be for the next page. It is null at the end.
     pub next: Option<String>,
@@ -42,6 +44,20 @@ from_json! {
         pub state: String,
         pub created_at: Timestamp,
         pub ended_at: Option<Timestamp>,
+    }
+}
+
+from_json! {
+    /// A terminal that has asked for a key, for a day after the member decided about it.
+    #[derive(Clone, Debug, Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+    pub struct ExportedDeviceGrant {
+        /// What the terminal called itself.
+        pub client: String,
+        /// The machine that it said it runs on.
+        pub device: Option<String>,
+        pub state: DeviceState,
+        pub created_at: Timestamp,
     }
 }
 

@@ -48,7 +48,7 @@ macro_rules! events {
             'key_found', 'revoke_confirmed', 'revoke_given_up', 'erased', 'member_created', 'signed_in', 'login_passed_on',
             'sessions_ended', 'terms_accepted', 'member_suspended', 'member_banned', 'member_departed', 'member_reinstated', 'member_left',
             'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided', 'request_withdrawn', 'key_moved',
-            'project_created', 'project_renamed', 'project_archived', 'project_restored')
+            'project_created', 'project_renamed', 'project_archived', 'project_restored', 'device_approved', 'device_denied', 'device_redeemed')
           AND (u.action NOT IN ('cap_changed', 'disabled', 'enabled') OR u.before <> u.after
             OR u.before_nano <> u.after_nano)
         ORDER BY u.id DESC LIMIT :most"

@@ -3,6 +3,7 @@
 use crate::domain::id::PublicId;
 use crate::domain::time::Timestamp;
 use crate::ports::{Database, DbError};
+use crate::store::devices::asked;
 use crate::store::handoffs::settled;
 use crate::store::idempotency::REMEMBERED_SECS;
 
@@ -28,7 +29,7 @@ statements! {
         (SELECT id FROM runs WHERE started_at < :started_before AND ended_at IS NOT NULL ORDER BY started_at LIMIT :most)";
 }
 
-/// Deletes expired sign-in states, Idempotency-Keys, findings, runs and hand-offs. A hand-off whose exchange never told how
+/// Deletes expired sign-in states, Idempotency-Keys, findings, runs, device grants and hand-offs. A hand-off whose exchange never told how
 /// it ended becomes unknown, under this change.
 pub async fn tidy(db: &dyn Database, change: &PublicId, now: Timestamp) -> Result<(), DbError> {
     let mut batch = vec![
@@ -49,6 +50,7 @@ pub async fn tidy(db: &dyn Database, change: &PublicId, now: Timestamp) -> Resul
             most: ROWS
         }),
     ];
+    batch.push(asked::forget(ROWS, now));
     batch.extend(settled::tidy(change, now));
     db.batch(batch).await.map(|_| ())
 }

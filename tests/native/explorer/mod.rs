@@ -28,6 +28,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
 
+use crate::devices;
 use crate::handoffs;
 use crate::support::browser::{CLAIM, Response, from_our_page};
 use crate::support::{Browser, Cookies, Fate, TEN_MINUTES, World, oracle};
@@ -74,7 +75,7 @@ const OFF: &str = r#"{"disabled":true}"#;
 const ON: &str = r#"{"disabled":false}"#;
 pub const LIFT: &str = r#"{"upstream_hold":"lift"}"#;
 
-const OPERATIONS: [(&str, Does, Start); 47] = [
+const OPERATIONS: [(&str, Does, Start); 48] = [
     ("claim", ClaimsForMember, |w, c| claim(w, &c.member)),
     // One press of the button, with its Idempotency-Key.
     ("claim by a key", ClaimsForMember, |w, c| {
@@ -88,6 +89,10 @@ const OPERATIONS: [(&str, Does, Start); 47] = [
         request.headers_mut().insert("idempotency-key", key);
         let service = w.service();
         Box::pin(async move { Some(service.answer(request).await) })
+    }),
+    // The whole way of a terminal, from its beginning to its key.
+    ("claim in a terminal", ClaimsForMember, |w, c| {
+        devices::whole(w, &c.member)
     }),
     ("claim by another", ClaimsForSecond, |w, c| {
         claim(w, &c.second)

@@ -265,6 +265,14 @@ pub const NOT_PLAYED: &[(Route, &str)] = &[
     (("DELETE", "/api/v1/provider-keys/{id}"), "the same"),
     (("PATCH", "/api/v1/admin/providers/{slug}"), "the same"),
     (
+        ("POST", "/api/v1/device/approve"),
+        "lets a terminal claim, as the member does in these sequences",
+    ),
+    (("POST", "/api/v1/device/code"), "the same"),
+    (("POST", "/api/v1/device/token"), "the same"),
+    (("POST", "/api/v1/device/lookup"), "the same"),
+    (("POST", "/api/v1/device/deny"), "the same"),
+    (
         ("POST", "/api/v1/leaks"),
         "reports a key by its secret; reported by its id, it is played",
     ),

@@ -50,8 +50,11 @@ impl Response {
             .map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The secret of a key, under the name that it has for pages or for the clients of OAuth.
     pub fn secret(&self) -> Option<String> {
-        self.json()["secret"].as_str().map(str::to_owned)
+        let body = self.json();
+        let secret = body["secret"].as_str().or(body["access_token"].as_str());
+        secret.map(str::to_owned)
     }
 }
 

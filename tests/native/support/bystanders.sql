@@ -86,7 +86,7 @@ FROM moment, (VALUES (0, 0, 'claim', 'open'), (-1, 0, 'appeal', 'declined'), (-2
 INSERT INTO requests (id, public_id, owner_id, kind, state, note, created_at, change_id, key_id, amount_nano)
 SELECT -4, 'req_bystander4', 0, 'limit', 'open', 'their note', past, 'chg_their_request', 0, 1000000000 FROM moment;
 INSERT INTO daily_uses (owner_id, action, day, n)
-SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'), ('project_created'), ('key_moved'), ('handoff_started'), ('provider_key_changed'));
+SELECT 0, column1, 1, 1000 FROM (VALUES ('key_renamed'), ('hold_lifted'), ('own_limit_set'), ('key_preferred'), ('rotation_begun'), ('hold_put'), ('project_created'), ('key_moved'), ('handoff_started'), ('provider_key_changed'), ('device_code_wrong'));
 INSERT INTO idempotency_keys (owner_id, key_sha256, request_sha256, nonce, seed, taken_at, generation_id, status, body, created_at)
 SELECT 0, v.column1, 'theirs', 'their nonce', 'their nonce', future, v.column2, v.column3, v.column4, future
 FROM moment, (VALUES ('at work', -3, NULL, NULL), ('answered', 0, 201, '{"member":"mem_bystander1"}')) v;
@@ -131,6 +131,10 @@ SELECT v.column1, 'hnd_bystander' || -v.column1, 0, 'openrouter', v.column2, 'th
 FROM moment, (VALUES (0, 'pending', NULL, NULL), (-1, 'ready', NULL, NULL), (-2, 'redeeming', 4102444800, NULL), (-3, 'unknown', 4102444800, 4102444800), (-4, 'redeemed', 4102444800, 4102444800)) v;
 INSERT INTO provider_keys (id, public_id, owner_id, provider, label, mask, secret_sha256, project_id, handoff, created_at, change_id)
 SELECT 0, 'pky_bystander0', 0, 'openrouter', 'their words', 'sk-or-v1-the...irs', printf('%064d', 7), 0, 'hnd_bystander4', past, 'chg_their_key' FROM moment;
+-- One of these may still be approved, by them, in the year 2100.
+INSERT INTO device_grants (id, device_code_sha256, user_code_hmac, client, device, address_hmac, state, owner_id, epoch, accepts_terms, workspace, interval_secs, polled_at, poll, created_at, expires_at, change_id)
+SELECT v.column1, printf('%064d', 100 - v.column1), printf('%064d', 200 - v.column1), 'their terminal', 'their machine', printf('%064d', 9), v.column2, v.column3, v.column4, 1, 'their workspace', 10, past, 'their nonce', past, future, 'chg_their_grant'
+FROM moment, (VALUES (0, 'pending', NULL, NULL), (-1, 'approved', 0, 1), (-2, 'denied', 0, 1), (-3, 'redeemed', 0, 1), (-4, 'failed', 0, 1)) v;
 -- One of them waits in a held list, and one was put out.
 INSERT INTO presences (owner_id, source, walk, found, strikes, strike_day, since)
 SELECT v.column1, 'their directory', future, v.column2, v.column3, v.column4, v.column5 FROM moment, (VALUES (0, 'suspended', 2, 20768, 1794398400), (-1, 'active', 0, NULL, NULL)) v;

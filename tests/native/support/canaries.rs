@@ -61,7 +61,7 @@ impl Canaries {
             text.push_str(&String::from_utf8_lossy(value.as_bytes()));
         }
         if delivers
-            && response.status == 201
+            && [200, 201].contains(&response.status)
             && let Some(secret) = response.secret()
         {
             text = text.replacen(&secret, "", 1);

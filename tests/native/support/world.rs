@@ -102,7 +102,7 @@ impl Isolate {
         let verb = path.rsplit('/').next().unwrap_or_default();
         let delivers = request.method() == "POST"
             && (path == "/api/v1/keys"
-                || ["claim", "rotate", "leaked", "renew", "redeem"].contains(&verb));
+                || ["claim", "rotate", "leaked", "renew", "redeem", "token"].contains(&verb));
         let response = Response::from(self.service.answer(request).await);
         self.canaries.look_at(&response, delivers);
         keycap::jobs::run_queued(self.app()).await;
