@@ -335,8 +335,8 @@ export const mutants = [
     ["a change names the member for whom its page was made", "page_of.ok_or(Error::AccountNotNamed)?", "page_of.unwrap_or_else(|| member.unwrap_or_default().to_owned())"],
     ["a page that was made for another member changes nothing", "if member != Some(page_of.as_str()) {", "if page_of.is_empty() {"],
     ["an admin page of another member says so before it answers 404", "Some(page_of) if page_of != session.member.as_str() => Error::AccountChanged,", "Some(page_of) if page_of.is_empty() => Error::AccountChanged,"],
-    ["every unsafe method is checked for its origin", "    if route.method.is_unsafe() {\n            same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who == Who::Admin {\n            same_origin(app, &inbound)?;"],
-    ["an admin's unsafe methods are checked for their origin too", "    if route.method.is_unsafe() {\n            same_origin(app, &inbound)?;", "    if route.method.is_unsafe() && route.who != Who::Admin {\n            same_origin(app, &inbound)?;"],
+    ["every unsafe method is checked for its origin", "    } else if route.method.is_unsafe() {\n            same_origin(app, &inbound)?;", "    } else if route.method.is_unsafe() && route.who == Who::Admin {\n            same_origin(app, &inbound)?;"],
+    ["an admin's unsafe methods are checked for their origin too", "    } else if route.method.is_unsafe() {\n            same_origin(app, &inbound)?;", "    } else if route.method.is_unsafe() && route.who != Who::Admin {\n            same_origin(app, &inbound)?;"],
     ["a route counts against its limits", "            within(app, *limit, who).await?;", "            let _counted = within(app, *limit, who).await;"],
   ]),
   ...inFile("src/http/server/finish.rs", [
@@ -399,6 +399,65 @@ export const mutants = [
   ...inFile("src/upstream/google_keys.rs", [
     ["an unknown key is asked for at most once a minute", "const ASK_AGAIN_SECS: i64 = 60;", "const ASK_AGAIN_SECS: i64 = 0;"],
     ["old keys are used for a day", "const STALE_SECS: i64 = 86_400;", "const STALE_SECS: i64 = 864_000;"],
+  ]),
+
+  // ------------------------------------------------------------------------------------------ hand-offs
+  ...inFile("src/app/handoff.rs", [
+    ["a browser that comes back brings its own state", "if !bool::from(own.state().as_bytes().ct_eq(back.state.as_bytes())) {", "if back.state.is_empty() {"],
+    ["a browser comes back to the provider at which it began, while that is enabled", "HandoffStatus::Pending if is_its => {}", "HandoffStatus::Pending => {}"],
+    ["the code that is typed is the one that is shown", "bool::from(code.as_bytes().ct_eq(typed.as_bytes()))", "code.len() == typed.len()"],
+    ["a wrong code is counted", "begun::count_wrong_code(&*app.db, &act).await?", "find(app, own).await?"],
+    ["a hand-off whose codes were all wrong leaves nothing in KV", "            forget(app, &found).await;\n            Err(HandoffRefusal::Burnt.into())", "            Err(HandoffRefusal::Burnt.into())"],
+    ["only the request that took a hand-off exchanges", "    if !is_ours {", "    if !is_ours && found.status(now) != HandoffStatus::Redeeming {"],
+    ["what was exchanged is deleted from KV", "    drop(value);\n    forget(app, &found).await;", "    drop(value);"],
+    ["an exchange of which nothing is known is told as that", "failed(app, own, &taken, false).await?;\n            Err(HandoffRefusal::Unknown.into())", "failed(app, own, &taken, true).await?;\n            Err(HandoffRefusal::Declined.into())"],
+    ["a key that cannot be recorded is handed to nobody", "Ok(None) | Err(StoreError::Db(_)) => HandoffRefusal::Unknown.into(),\n        Err(error) => error.into(),\n    };\n    failed(app, own, taken, false).await?;", "Ok(None) | Err(StoreError::Db(_)) => HandoffRefusal::Unknown.into(),\n        Err(error) => error.into(),\n    };"],
+  ]),
+  ...inFile("src/domain/people/handoff.rs", [
+    ["a hand-off lasts ten minutes", "pub const HANDOFF_SECS: i64 = 600;", "pub const HANDOFF_SECS: i64 = 660;"],
+    ["an exchange that never told how it ended is unknown after five minutes", "pub const SETTLED_WITHIN_SECS: i64 = 300;", "pub const SETTLED_WITHIN_SECS: i64 = 900;"],
+    ["a hand-off with less than KV's shortest life left is expired", "HandoffState::Pending if facts.expires_at.since(now) < needed_secs => Self::Expired,", "HandoffState::Pending if facts.expires_at <= now => Self::Expired,"],
+  ]),
+  ...inFile("src/crypto/seal.rs", [
+    ["a sealed value ends", "    if now.secs() >= ends {", "    if false {"],
+    ["a sealed value opens with the verifier of one browser", 'hmac_hex(key, "verifier", self.verifier)?', 'hmac_hex(key, "verifier", "")?'],
+  ]),
+  ...inFile("src/upstream/billing/provider.rs", [
+    ["an error page of something on the way is no refusal", " && !answer.content_type.starts_with(\"text/html\")", ""],
+    ["a provider that took too long has not refused", "400..=499 if answer.status != 408 &&", "400..=499 if"],
+  ]),
+
+  // ------------------------------------------------------------------------------------------ device grants
+  ...inFile("src/app/device.rs", [
+    ["a member who guessed too often is told nothing of a code", "    if is_over {", "    if is_over && found.is_none() {"],
+    ["a code that is too old shows nothing", "    if waits && !is_open(found.state, found.expires_at, typed.now) {", "    if false {"],
+    ["the rules of a claim are asked at the approval", "    may_claim(app, typing.session, &approval).await?;\n", ""],
+    ["a member who has a key is told so at the approval", "        Some(Refusal::Exists) => return Err(DeviceRefusal::HasKey.into()),", "        Some(Refusal::Exists) => {}"],
+    ["only the question that took the grant makes a key", "    if grant.state == DeviceState::Redeemed && grant.change == question.change.as_str() {", "    if grant.state == DeviceState::Redeemed {"],
+    ["a grant that took too long is expired", "    let why = if waits && !is_open(grant.state, grant.expires_at, question.now) {", "    let why = if false {"],
+    ["a terminal that asks too often is told to slow down", "    } else if waits && grant.was_early {", "    } else if false {"],
+    ["a mint of which nothing is known is not told as a failure", "    if makes_no_key(&why) {", "    if true {"],
+    ["a question that made no key ends its grant", "        failed(app, question, &member, &why).await?;", "        let _: (&DeviceQuestion<'_>, &PublicId) = (&question, &member);"],
+    ["the terms that were accepted with the approval are accepted with the claim", "claim::claim(app, session, None, grant.accepts_terms, workspace).await;", "claim::claim(app, session, None, false, workspace).await;"],
+    ["the key is made in the workspace that was chosen at the approval", "claim::claim(app, session, None, grant.accepts_terms, workspace).await;", "claim::claim(app, session, None, grant.accepts_terms, workspace.filter(|_| false)).await;"],
+  ]),
+  ...inFile("src/domain/people/device.rs", [
+    ["a grant lasts ten minutes", "pub const GRANT_SECS: i64 = 600;", "pub const GRANT_SECS: i64 = 660;"],
+    ["each early question adds five seconds", "pub const INTERVAL_SECS: i64 = 5;", "pub const INTERVAL_SECS: i64 = 6;"],
+    ["a question may come a second early, and no more", "pub const SLACK_SECS: i64 = 1;", "pub const SLACK_SECS: i64 = 2;"],
+    ["ten thousand grants wait at most", "pub const OPEN_GRANTS: i64 = 10_000;", "pub const OPEN_GRANTS: i64 = 10_001;"],
+    ["a member types twenty wrong codes a day at most", "pub const WRONG_CODES_A_DAY: i64 = 20;", "pub const WRONG_CODES_A_DAY: i64 = 21;"],
+    ["what a terminal says about itself is short", "const NAME_CHARS: usize = 64;", "const NAME_CHARS: usize = 65;"],
+  ]),
+  ...inFile("src/store/devices/asked.rs", [
+    ["a grant is forgotten after a day", "const FORGOTTEN_AFTER_SECS: i64 = 86_400;", "const FORGOTTEN_AFTER_SECS: i64 = 864_000;"],
+  ]),
+  ...inFile("src/http/server/checks.rs", [
+    ["a page cannot ask what terminals ask", 'if headers.contains_key("origin") || headers.contains_key("sec-fetch-site") {', 'if headers.contains_key("origin") {'],
+    ["no page of ours asks what terminals ask either", 'if headers.contains_key("origin") || headers.contains_key("sec-fetch-site") {', 'if headers.contains_key("sec-fetch-site") {'],
+  ]),
+  ...inFile("src/app/error/oauth.rs", [
+    ["a rule that refuses is an error of OAuth", "            _ => 400,\n        }\n    }\n\n    const fn oauth_error", "            status => status,\n        }\n    }\n\n    const fn oauth_error"],
   ]),
 
   // ---------------------------------------------------------------------------------- alarms and the nightly reconcile
