@@ -30,7 +30,7 @@ CREATE TABLE device_grants (
   CONSTRAINT device_grants_decided_whole CHECK ((state = 'pending') = (owner_id IS NULL) AND (owner_id IS NULL) = (epoch IS NULL))
 ) STRICT;
 
-INSERT INTO audit_actions (name) VALUES ('device_code_wrong'), ('device_approved'), ('device_denied'), ('device_redeemed'), ('device_failed') ON CONFLICT DO NOTHING;
+INSERT INTO audit_actions (name) VALUES ('device_code_wrong'), ('device_approved'), ('device_denied'), ('device_redeemed'), ('device_failed'), ('provider_key_leaked') ON CONFLICT DO NOTHING;
 
 -- Beginning is nobody's change, so it has no audit row, and can do nothing but begin.
 CREATE TRIGGER device_grants_insert_pending BEFORE INSERT ON device_grants WHEN NEW.state <> 'pending' BEGIN SELECT RAISE(ABORT, 'a device grant begins pending'); END;
@@ -45,5 +45,7 @@ CREATE TRIGGER device_grants_go_forward BEFORE UPDATE OF state ON device_grants 
 CREATE TRIGGER daily_uses_of_devices AFTER INSERT ON audit WHEN NEW.action = 'device_code_wrong' BEGIN INSERT INTO daily_uses (owner_id, action, day, n) SELECT m.owner_id, NEW.action, NEW.at / 86400, 1 FROM members m WHERE m.public_id = NEW.actor ON CONFLICT (owner_id, action) DO UPDATE SET n = n * (day = excluded.day) + 1, day = excluded.day; END;
 
 CREATE INDEX device_grants_by_owner ON device_grants (owner_id, id) WHERE owner_id IS NOT NULL;
+-- For a report of a found secret: its provider's key is looked for, too.
+CREATE INDEX provider_keys_by_secret ON provider_keys (secret_sha256);
 -- For the bound on those that wait, and for the sweep.
 CREATE INDEX device_grants_by_expiry ON device_grants (expires_at);

@@ -196,6 +196,53 @@ test("cancelling, declining, running out of time and a provider that fails each 
   await picture(page, "unknown-320");
 });
 
+test("keys at providers are narrowed by project and provider in the address, shown with the usage, and marked when somebody found one", async () => {
+  const visitor = await deployment.visitor({ viewport: DESK });
+  const { page } = visitor;
+  await visitor.signIn("load-905");
+  /** @type {string[]} */
+  const secrets = [];
+  for (const [name, project] of [["Laptop", "Parser"], ["Server", ""]]) {
+    if (secrets.length === 0) await opens(page);
+    await page.getByRole("radio", { name: /OpenRouter/ }).check();
+    await page.getByRole("textbox", { name: "Name (optional)" }).fill(String(name));
+    await page.getByRole("combobox", { name: "Project (optional)" }).fill(String(project));
+    const opened = visitor.context.waitForEvent("page");
+    await presses(page, "Continue to OpenRouter");
+    const tab = await opened;
+    await tab.getByRole("button", { name: "Sign in" }).click();
+    const code = await codeOn(tab);
+    await tab.close();
+    await page.getByRole("heading", { name: "3. Type the code" }).waitFor();
+    secrets.push(await finishes(page, code));
+    await sees(page, "The key is yours.");
+  }
+  const listed = page.locator(".billing-keys li");
+  assert.equal(await listed.count(), 2);
+  await page.locator("#billing-list-project").selectOption({ label: "Parser" });
+  await page.getByText("Your keys at providers (1 of 2)").waitFor();
+  assert.match(await listed.innerText(), /Laptop/);
+  assert.match(page.url(), /project=prj_/);
+  await page.locator("#billing-list-provider").selectOption({ label: "OpenRouter" });
+  assert.match(page.url(), /provider=openrouter/);
+  await isAccessible(page, "the narrowed list");
+  await page.reload();
+  await opens(page);
+  await page.getByText("Your keys at providers (1 of 2)").waitFor();
+  const found = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secrets[0]));
+  const sha256 = Buffer.from(found).toString("hex");
+  assert.equal((await operator.post("/api/v1/leaks", { sha256 })).status, 202);
+  await visitor.open("/usage");
+  await page.getByRole("heading", { name: "Keys with your own billing" }).waitFor();
+  await page.getByText("Spent: not known here. Reported as found: end it there.").waitFor();
+  await isAccessible(page, "the usage");
+  await visitor.open("/keys");
+  await page.getByText("A key of your own account at OpenRouter was reported as found.").waitFor();
+  await opens(page);
+  await page.getByText(/Somebody reported it as found/).waitFor();
+  assert.deepEqual(visitor.complaints, []);
+});
+
 test("the console enables, moves and describes the providers", async () => {
   const visitor = await deployment.visitor({ viewport: DESK });
   const { page } = visitor;

@@ -34,7 +34,7 @@ const usage = (change) => {
   const buckets = change.buckets ?? days("2026-11-18", ["1.00", "2.00", "0.50"]);
   return {
     scope: "own", from: buckets[0].from, to: /** @type {Bucket} */ (buckets.at(-1)).to, bucket: "day", groups: [], progress: { through: "2026-11-20", days_behind: 0 },
-    totals: amounts(sum(buckets.flatMap(({ totals }) => (totals === null ? [] : [totals.spend_usd])))), buckets, series: [], group_count: 0, skip: 0, compared: null, steps: null, reconciliation: null, ...change,
+    totals: amounts(sum(buckets.flatMap(({ totals }) => (totals === null ? [] : [totals.spend_usd])))), buckets, series: [], group_count: 0, skip: 0, compared: null, steps: null, provider_keys: [], reconciliation: null, ...change,
   };
 };
 

@@ -348,12 +348,9 @@ const STEPS: &[&str] = &[
     "handoff_redeeming",
     "handoff_redeemed",
     "handoff_refused",
-    "handoff_unknown",
     "device_code_wrong",
     "device_failed",
-    "provider_key_linked",
     "provider_key_changed",
-    "provider_key_unlinked",
 ];
 
 #[test]

@@ -86,6 +86,18 @@ pub enum HistoryEvent {
     /// Another account signed in under the same login.
     #[serde(rename = "login_passed_on")]
     LoginPassedOn,
+    /// A billing provider, `after`, made a key that the member's own account there pays for.
+    #[serde(rename = "provider_key_linked")]
+    ProviderKeyLinked,
+    /// Such a key was forgotten here.
+    #[serde(rename = "provider_key_unlinked")]
+    ProviderKeyUnlinked,
+    /// Somebody reported such a key as found.
+    #[serde(rename = "provider_key_leaked")]
+    ProviderKeyLeaked,
+    /// It is not known whether a billing provider made a key.
+    #[serde(rename(serialize = "provider_key_unknown", deserialize = "handoff_unknown"))]
+    ProviderKeyUnknown,
     /// A terminal was let have the key.
     #[serde(rename(serialize = "terminal_approved", deserialize = "device_approved"))]
     TerminalApproved,
@@ -155,11 +167,18 @@ pub enum HistoryActor {
 
 impl HistoryEvent {
     /// Answers whether `before` and `after` of the audit say more than the event: the name of a plan, the number of a
-    /// revision, or the decision on a request.
+    /// revision, the decision on a request, or a billing provider.
     pub const fn has_words(self) -> bool {
         matches!(
             self,
-            Self::TermsAccepted | Self::PlanAssigned | Self::RequestDecided | Self::KeyMoved
+            Self::TermsAccepted
+                | Self::PlanAssigned
+                | Self::RequestDecided
+                | Self::KeyMoved
+                | Self::ProviderKeyLinked
+                | Self::ProviderKeyUnlinked
+                | Self::ProviderKeyLeaked
+                | Self::ProviderKeyUnknown
         )
     }
 

@@ -17,6 +17,9 @@ pub enum NoticeKind {
     RequestDecided,
     /// Somebody else reported the key's secret as leaked, so it is disabled.
     Leak,
+    /// Somebody reported a key that a billing provider made, `after`, as found. It goes on working until its owner ends it
+    /// there.
+    ProviderKeyLeaked,
     /// An administrator raised a key's limit by `after_usd`.
     LimitRaised,
     /// An administrator ended a raise of `before_usd`.

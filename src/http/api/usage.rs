@@ -17,6 +17,7 @@ use crate::http::api::usage::query::{groups, number, range, scope};
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::ports::Rows;
+use crate::store::handoffs::linked;
 use crate::store::members;
 use crate::store::usage::counters;
 use crate::store::usage::days;
@@ -88,6 +89,10 @@ async fn read_usage(context: &Context) -> Result<(UsageBody, Option<UtcDay>), Er
             read.push(summary.sums(&months(during)));
         }
     }
+    let provider_keys_at = read.len();
+    if !is_all {
+        read.push(linked::of_project(&session, panel.project.as_deref()));
+    }
     let steps_at = read.len();
     read.extend(panel.key.as_deref().map(|key| panel.steps(key)));
     let reconciled_at = read.len();
@@ -103,6 +108,11 @@ async fn read_usage(context: &Context) -> Result<(UsageBody, Option<UtcDay>), Er
     let steps = match &panel.key {
         None => None,
         Some(_) => Some(steps(rows_of(steps_at))?),
+    };
+    let provider_keys = if is_all {
+        Vec::new()
+    } else {
+        linked::read_list(rows_of(provider_keys_at))?
     };
     let sums = panel_rows(rows_of(0))?;
     let known = days::days_of(rows_of(1))?;
@@ -141,6 +151,7 @@ async fn read_usage(context: &Context) -> Result<(UsageBody, Option<UtcDay>), Er
         skip: panel.skip,
         compared: comparison,
         steps,
+        provider_keys,
         reconciliation,
     };
     Ok((body, file::unread(&buckets, &known, today)))

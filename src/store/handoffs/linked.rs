@@ -20,7 +20,8 @@ macro_rules! provider_key {
     () => {
         "json_object('id', k.public_id, 'provider', k.provider, 'label', k.label, 'mask', k.mask, 'handoff', k.handoff,
           'project', (SELECT json_object('id', p.public_id, 'name', p.name) FROM projects p WHERE p.id = k.project_id),
-          'created_at', k.created_at)"
+          'created_at', k.created_at, 'leaked_at', (SELECT MAX(w.at) FROM audit w
+            WHERE w.target = k.public_id AND w.action = 'provider_key_leaked'))"
     };
 }
 
@@ -42,9 +43,18 @@ statements! {
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = :key)
         ON CONFLICT DO NOTHING";
 
-    LIST { member: PublicId, most: i64 } = concat!("SELECT ", provider_key!(), "
+    // The record of a key goes when it is forgotten; that there was one stays in the history of its member.
+    TELL { member: PublicId, change: PublicId, key: PublicId } =
+        "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT a.change_id, :member, a.action, a.actor, COALESCE(a.after, a.before), a.at FROM audit a
+        WHERE a.change_id = :change AND a.target = :key AND a.actor = :member
+        ON CONFLICT DO NOTHING";
+
+    LIST { member: PublicId, project: Option<String>, most: i64 } = concat!("SELECT ", provider_key!(), "
         FROM members m JOIN provider_keys k ON k.owner_id = m.owner_id
-        WHERE m.public_id = :member ORDER BY k.id DESC LIMIT :most");
+        WHERE m.public_id = :member
+          AND (:project IS NULL OR k.project_id = (SELECT p.id FROM projects p WHERE p.public_id = :project))
+        ORDER BY k.id DESC LIMIT :most");
 
     ONE { member: PublicId, key: PublicId } = concat!("SELECT ", provider_key!(), "
         FROM members m JOIN provider_keys k ON k.owner_id = m.owner_id
@@ -105,6 +115,8 @@ from_json! {
         pub handoff: String,
         pub project: Option<CardProject>,
         pub created_at: Timestamp,
+        /// When somebody reported it as found. Only its owner can end it, at the provider.
+        pub leaked_at: Option<Timestamp>,
     }
 }
 
@@ -148,6 +160,15 @@ pub(super) fn link_guard(act: &HandoffAct<'_>, key: &NewProviderKey<'_>) -> Stmt
     })
 }
 
+/// The statement that tells the member's own history of it.
+pub(super) fn tell(session: &Session, change: &PublicId, key: &PublicId) -> Stmt {
+    stmt!(TELL {
+        member: &session.member,
+        change,
+        key,
+    })
+}
+
 pub(super) fn link(act: &HandoffAct<'_>, key: &NewProviderKey<'_>) -> Stmt {
     stmt!(LINK {
         key: key.id,
@@ -183,7 +204,7 @@ pub async fn list(
 ) -> Result<(Vec<ProviderKey>, Vec<UnknownHandoff>), StoreError> {
     let member = &session.member;
     let read = vec![
-        stmt!(LIST { member, most: MOST }),
+        of_project(session, None),
         stmt!(UNKNOWN { member, most: MOST }),
     ];
     let (_, rows) = members::signed_in(db, session, read).await?;
@@ -191,6 +212,15 @@ pub async fn list(
         read_list(rows_of(&rows, 0)?)?,
         read_all(rows_of(&rows, 1)?)?,
     ))
+}
+
+/// The statement that reads the member's keys, or those in one project of theirs. [`read_list`] reads its rows.
+pub fn of_project(session: &Session, project: Option<&str>) -> Stmt {
+    stmt!(LIST {
+        member: &session.member,
+        project,
+        most: MOST,
+    })
 }
 
 /// What a member changes of a key. `Some(None)` removes the label, or takes the key out of its project.
@@ -256,6 +286,7 @@ pub async fn unlink(
             epoch: session.epoch,
             key,
         }),
+        tell(session, change, key),
         stmt!(UNLINK { key, change }),
         members::session_check(session),
         stmt!(UNLINKED {
@@ -264,7 +295,7 @@ pub async fn unlink(
         }),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
-    members::current(rows_of(&rows, 2)?, session)?;
-    let unlinked: Vec<Unlinked> = read_all(rows_of(&rows, 3)?)?;
+    members::current(rows_of(&rows, 3)?, session)?;
+    let unlinked: Vec<Unlinked> = read_all(rows_of(&rows, 4)?)?;
     Ok(unlinked.iter().any(|row| row.unlinked))
 }

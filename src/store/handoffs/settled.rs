@@ -71,6 +71,13 @@ statements! {
         WHERE state = 'redeeming' AND redeeming_at <= :taken_by
           AND EXISTS (SELECT 1 FROM audit WHERE change_id = :change AND target = handoffs.public_id)";
 
+    // The hand-off is forgotten; that a key may have been made stays in the history of its member.
+    TELL_UNKNOWN { change: PublicId } = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT a.change_id, m.public_id, a.action, a.actor, h.provider, a.at
+        FROM audit a JOIN handoffs h ON h.public_id = a.target JOIN members m ON m.owner_id = h.owner_id
+        WHERE a.change_id = :change AND a.action = 'handoff_unknown'
+        ON CONFLICT DO NOTHING";
+
     FORGET_OPEN { expired_before: Timestamp, most: i64 } = "DELETE FROM handoffs WHERE id IN
         (SELECT id FROM handoffs WHERE state IN ('pending', 'ready') AND expires_at < :expired_before
           ORDER BY expires_at LIMIT :most)";
@@ -130,12 +137,13 @@ pub async fn record(
         }),
         linked::link_guard(act, key),
         linked::link(act, key),
+        linked::tell(act.session, change, key.id),
         members::session_check(act.session),
         linked::one(act.session, key.id),
     ];
     let rows = batch_retrying_unknown(db, batch).await?;
-    members::current(rows_of(&rows, 4)?, act.session)?;
-    let found = linked::read_list(rows_of(&rows, 5)?)?;
+    members::current(rows_of(&rows, 5)?, act.session)?;
+    let found = linked::read_list(rows_of(&rows, 6)?)?;
     Ok(found.into_iter().next())
 }
 
@@ -167,6 +175,9 @@ pub async fn fail(
             change: &act.change,
             handoff: act.handoff,
         }),
+        stmt!(TELL_UNKNOWN {
+            change: &act.change
+        }),
     ];
     audit::run(db, batch, &act.change, act.handoff.as_str()).await
 }
@@ -186,6 +197,7 @@ pub(crate) fn tidy(change: &PublicId, now: Timestamp) -> Vec<Stmt> {
             change,
             taken_by,
         }),
+        stmt!(TELL_UNKNOWN { change }),
         stmt!(FORGET_OPEN {
             expired_before: now.plus(-FORGOTTEN_AFTER_SECS),
             most: ROWS,

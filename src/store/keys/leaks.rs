@@ -37,6 +37,20 @@ statements! {
         WHERE state IN ('active', 'disabled')
           AND public_id IN (SELECT a.target FROM audit a WHERE a.change_id = :change AND a.action = 'grace_ended')";
 
+    // A billing provider's key goes on working: only its owner can end it there, so they are told.
+    PROVIDER_GUARD { change: PublicId, now: Timestamp, secret_sha256: String } =
+        "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT :change, k.public_id, 'provider_key_leaked', 'leak-report', k.provider, :now FROM provider_keys k
+        WHERE k.secret_sha256 = :secret_sha256
+          AND NOT EXISTS (SELECT 1 FROM audit w WHERE w.target = k.public_id AND w.action = 'provider_key_leaked')
+        ON CONFLICT DO NOTHING";
+
+    TELL_OWNER { change: PublicId } = "INSERT INTO audit (change_id, target, action, actor, after, at)
+        SELECT a.change_id, m.public_id, a.action, a.actor, a.after, a.at
+        FROM audit a JOIN provider_keys k ON k.public_id = a.target JOIN members m ON m.owner_id = k.owner_id
+        WHERE a.change_id = :change AND a.action = 'provider_key_leaked'
+        ON CONFLICT DO NOTHING";
+
     HOLD { now: Timestamp, change: PublicId } = "INSERT INTO holds (key_id, reason, actor, since, change_id)
         SELECT k.id, l.after, l.actor, :now, l.change_id FROM audit l JOIN keys k ON k.public_id = l.target
         WHERE l.change_id = :change AND l.action = 'hold_put'
@@ -84,6 +98,12 @@ pub async fn report(
         stmt!(REVOKE { change }),
         stmt!(HOLD { now, change }),
         stmt!(DUE_NOW { change }),
+        stmt!(PROVIDER_GUARD {
+            change,
+            now,
+            secret_sha256,
+        }),
+        stmt!(TELL_OWNER { change }),
         stmt!(COUNT { now }),
         stmt!(DUE {
             change,

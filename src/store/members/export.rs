@@ -76,7 +76,8 @@ statements! {
     PROVIDER_KEYS { member: PublicId, position: i64, most: i64 } =
         "SELECT json_object('position', k.id, 'id', k.public_id, 'provider', k.provider, 'label', k.label, 'mask', k.mask,
           'handoff', k.handoff, 'project', (SELECT json_object('id', p.public_id, 'name', p.name) FROM projects p
-            WHERE p.id = k.project_id), 'created_at', k.created_at)
+            WHERE p.id = k.project_id), 'created_at', k.created_at, 'leaked_at', (SELECT MAX(w.at) FROM audit w
+            WHERE w.target = k.public_id AND w.action = 'provider_key_leaked'))
         FROM members m JOIN provider_keys k ON k.owner_id = m.owner_id
         WHERE m.public_id = :member AND k.id < :position ORDER BY k.id DESC LIMIT :most";
 

@@ -48,7 +48,8 @@ macro_rules! events {
             'key_found', 'revoke_confirmed', 'revoke_given_up', 'erased', 'member_created', 'signed_in', 'login_passed_on',
             'sessions_ended', 'terms_accepted', 'member_suspended', 'member_banned', 'member_departed', 'member_reinstated', 'member_left',
             'member_returned', 'plan_assigned', 'payment_booked', 'request_made', 'request_decided', 'request_withdrawn', 'key_moved',
-            'project_created', 'project_renamed', 'project_archived', 'project_restored', 'device_approved', 'device_denied', 'device_redeemed')
+            'project_created', 'project_renamed', 'project_archived', 'project_restored', 'device_approved', 'device_denied', 'device_redeemed',
+            'provider_key_linked', 'provider_key_unlinked', 'provider_key_leaked', 'handoff_unknown')
           AND (u.action NOT IN ('cap_changed', 'disabled', 'enabled') OR u.before <> u.after
             OR u.before_nano <> u.after_nano)
         ORDER BY u.id DESC LIMIT :most"
@@ -98,8 +99,8 @@ pub struct HistoryEntry {
     reason: Option<Reason>,
     /// The kind of the request that it is about.
     request_kind: Option<RequestKind>,
-    /// What was before and after: the name of a plan, the revision of the terms, the state of a request, or the id of a
-    /// project.
+    /// What was before and after: the name of a plan, the revision of the terms, the state of a request, the id of a
+    /// project, or the `slug` of a billing provider.
     before: Option<String>,
     after: Option<String>,
     /// The limit before and after, or the amount of a raise.

@@ -36,7 +36,7 @@ macro_rules! notices {
         UNION ALL
         SELECT m.owner_id, 'ntc_' || substr(a.change_id, 5), CASE a.action WHEN 'hold_put' THEN 'leak' ELSE a.action END, a.at,
           t.key_id, t.request_id, NULL, CASE a.action WHEN 'plan_assigned' THEN a.before END,
-          CASE a.action WHEN 'plan_assigned' THEN a.after END, a.before_nano, a.after_nano,
+          CASE WHEN a.action IN ('plan_assigned', 'provider_key_leaked') THEN a.after END, a.before_nano, a.after_nano,
           CASE WHEN a.actor = 'leak-report' THEN 'finder' WHEN a.actor GLOB 'mem_*' THEN 'administrator' ELSE 'keycap' END
         FROM members m JOIN (
             SELECT :member AS target, NULL AS key_id, NULL AS request_id
@@ -48,7 +48,7 @@ macro_rules! notices {
               JOIN plans p ON p.id = v.plan_id WHERE w.public_id = :member) t
         CROSS JOIN audit a ON a.target = t.target
         WHERE m.public_id = :member AND a.at >= :since AND a.actor <> :member
-          AND (a.action IN ('request_decided', 'limit_raised', 'raise_ended', 'plan_assigned')
+          AND (a.action IN ('request_decided', 'limit_raised', 'raise_ended', 'plan_assigned', 'provider_key_leaked')
             OR (a.action = 'hold_put' AND a.after = 'leak')
             OR (a.action = 'plan_changed' AND a.before_nano <> a.after_nano AND a.at >= m.created_at
               AND a.id > COALESCE((SELECT MAX(s.id) FROM audit s
@@ -96,7 +96,7 @@ from_json! {
         /// When the key expires, if the notice is about that.
         expires_at: Option<Timestamp>,
         request: Option<NoticeRequest>,
-        /// The plan before and after, if the member was given another one.
+        /// The plan before and after, if the member was given another one; or the billing provider of a key that was reported.
         before: Option<String>,
         after: Option<String>,
         /// The limit of the plan before and after, or the amount of a raise.

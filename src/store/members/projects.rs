@@ -17,7 +17,8 @@ macro_rules! project {
     () => {
         "json_object('id', p.public_id, 'name', p.name, 'created_at', p.created_at, 'archived_at', p.archived_at,
           'keys', (SELECT COUNT(*) FROM keys k WHERE k.project_id = p.id AND k.ended_at IS NULL),
-          'ended_keys', (SELECT COUNT(*) FROM keys k WHERE k.project_id = p.id AND k.ended_at IS NOT NULL))"
+          'ended_keys', (SELECT COUNT(*) FROM keys k WHERE k.project_id = p.id AND k.ended_at IS NOT NULL),
+          'provider_keys', (SELECT COUNT(*) FROM provider_keys k WHERE k.project_id = p.id))"
     };
 }
 
@@ -129,6 +130,8 @@ from_json! {
         /// How many keys it has that have not ended, and how many that have.
         pub keys: i64,
         pub ended_keys: i64,
+        /// How many keys of the member's own accounts at billing providers it has.
+        pub provider_keys: i64,
     }
 }
 

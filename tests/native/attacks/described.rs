@@ -17,7 +17,7 @@ use crate::support::{Browser, World, oracle};
 const SEED: u64 = 0x0F02_2070;
 /// The number of worlds. Each begins afresh, with members who have no key yet.
 const WORLDS: u64 = 10;
-const CASES: usize = 720;
+const CASES: usize = 840;
 
 const PERSONAS: &[&str] = &[
     "member", "second", "operator", "newcomer", "bigid", "load-1",

@@ -7,7 +7,9 @@ mod flow;
 mod lagging;
 mod linked;
 mod sealed;
+mod told;
 
+use keycap::crypto::sha256_hex;
 use keycap::http::server::message::Body;
 use sandbox::Request;
 use serde_json::{Value, json};
@@ -195,7 +197,12 @@ pub fn tell(world: &World) {
     world.pass(7_200);
     assert!(world.sweep());
     let left = confirmed(&member, "openrouter");
-    assert_eq!(redeems(&member, &left).status, 201);
+    let found = redeems(&member, &left).secret().unwrap();
+    let found = json!({ "sha256": sha256_hex(found.as_bytes()) }).to_string();
+    assert_eq!(
+        Browser::new(world).post("/api/v1/leaks", &found).status,
+        202
+    );
     assert_eq!(keys(&member)["keys"].as_array().unwrap().len(), 1);
     member.get("/api/v1/me/export");
     let leaver = Browser::signed_in(world, "load-70");

@@ -12,6 +12,7 @@ use crate::domain::usage::progress::{Certainty, ReadDay};
 use crate::domain::usage::range::{Bucket, months};
 use crate::domain::usage::source::UsageSource;
 use crate::ports::{DbError, Rows};
+use crate::store::handoffs::linked::ProviderKey;
 use crate::store::usage::counters::Reconciliation;
 use crate::store::usage::days::DayRow;
 use crate::store::usage::panel::{PanelRow, UsageGroup, UsageLabel, panel_rows};
@@ -173,6 +174,9 @@ pub struct UsageBody {
     pub(super) compared: Option<UsageComparisonBody>,
     /// Of one key, its limits, raises and secrets, oldest first.
     pub(super) steps: Option<Vec<UsageStepBody>>,
+    /// The member's keys at billing providers, or those in the project. What they spend is known only there: it is in none of
+    /// the figures. The list is empty for administrators, who see everybody's usage.
+    pub(super) provider_keys: Vec<ProviderKey>,
     /// Our sums beside OpenRouter's counters, for administrators.
     pub(super) reconciliation: Option<Reconciliation>,
 }

@@ -1,6 +1,7 @@
 // What has happened to a key or an account, as a sentence. The functions are pure: they use no DOM, no clock and no
 // network.
 
+import { billingName } from "./own-billing-words.js";
 import { usd } from "./words.js";
 
 /** @import { HistoryEntry, RequestKind } from "./types.js" */
@@ -42,6 +43,9 @@ const ENABLED = {
 /** What each kind of request asked for. @type {Record<RequestKind, string>} */
 export const ASKED = { claim: "Asked for approval", appeal: "Asked for an exception", limit: "Asked for a higher limit" };
 
+/** @param {HistoryEntry} entry */
+const at = ({ after }) => (after === null ? "" : `: ${billingName(after)}`);
+
 /** @type {Record<string, (entry: HistoryEntry) => string>} */
 const EVENTS = {
   renamed: (entry) => `Renamed${by(entry)}`,
@@ -72,6 +76,10 @@ const EVENTS = {
   joined: () => "Signed in for the first time",
   signed_in: () => "Signed in",
   login_passed_on: () => "Another account signed in under the same login",
+  provider_key_linked: (entry) => `Key of a billing provider linked${at(entry)}`,
+  provider_key_unlinked: (entry) => `Key of a billing provider forgotten here${at(entry)}`,
+  provider_key_leaked: (entry) => `Somebody reported a key of a billing provider as found${at(entry)}`,
+  provider_key_unknown: (entry) => `Not known whether a billing provider made a key${at(entry)}`,
   terminal_approved: () => "Let a terminal have the key",
   terminal_denied: () => "Denied a terminal",
   terminal_asked: () => "The terminal asked for its key",

@@ -85,7 +85,7 @@ const board = noticeBoard(/** @type {HTMLElement} */ (document.getElementById("n
   signedOut,
 });
 
-const billing = ownBilling(/** @type {HTMLElement} */ (document.getElementById("billing")), { signedOut });
+const billing = ownBilling(/** @type {HTMLElement} */ (document.getElementById("billing")), { signedOut, arrange });
 
 const refresh = refresher({ read: () => model, show, sorted, signedOut });
 
@@ -127,6 +127,7 @@ function showAll() {
 /** @param {import("./list.js").Arrangement} arrangement */
 function showArranged(arrangement) {
   history.replaceState(history.state, "", `${location.pathname}${searchOf(arrangement)}`);
+  billing.arranged(arrangement);
   show({ arrangement });
 }
 

@@ -6,7 +6,11 @@ import { DEFAULT_NAME } from "./words.js";
 
 /** @import { Key } from "./types.js" */
 
-/** `project` is the id of a project, or "none". @typedef {{ q: string, state: string, project: string, sort: string }} Arrangement */
+/**
+ * `project` is the id of a project, or "none"; it narrows the keys with own billing, too. `provider` is the slug of a billing
+ * provider, and narrows only those.
+ * @typedef {{ q: string, state: string, project: string, sort: string, provider?: string }} Arrangement
+ */
 
 /** The states to choose from; the first one is all. */
 export const SHOWN = { "": "All", working: "Working", stopped: "Not working" };
@@ -21,7 +25,7 @@ export const ORDERS = { "": "First made", project: "Project", name: "Name", spen
 export function arrangementOf(search) {
   const query = new URLSearchParams(search);
   const oneOf = (/** @type {Record<string, string>} */ words, /** @type {string | null} */ value) => (value !== null && Object.hasOwn(words, value) ? value : "");
-  return { q: query.get("q") ?? "", state: oneOf(SHOWN, query.get("state")), project: query.get("project") ?? "", sort: oneOf(ORDERS, query.get("sort")) };
+  return { q: query.get("q") ?? "", state: oneOf(SHOWN, query.get("state")), project: query.get("project") ?? "", sort: oneOf(ORDERS, query.get("sort")), provider: query.get("provider") ?? "" };
 }
 
 /** The query of the address, empty if everything is shown as it comes. @param {Arrangement} arrangement */
@@ -29,6 +33,13 @@ export function searchOf(arrangement) {
   const query = new URLSearchParams(Object.entries(arrangement).filter(([, value]) => value !== ""));
   return query.size === 0 ? "" : `?${query}`;
 }
+
+/**
+ * The keys with own billing that an address asks for.
+ * @template {{ provider: string, project: { id: string } | null }} T
+ * @param {T[]} keys @param {Arrangement} arrangement
+ */
+export const ownBilled = (keys, { project, provider = "" }) => keys.filter((key) => (project === "" || (key.project?.id ?? NO_PROJECT) === project) && (provider === "" || key.provider === provider));
 
 /** @param {string | null | undefined} amount what is not read counts as nothing */
 const amountOf = (amount) => Number.parseFloat(amount ?? "0");

@@ -11,6 +11,7 @@
  * @property {string} handoff
  * @property {{ id: string, name: string } | null} project
  * @property {string} created_at
+ * @property {string | null} leaked_at
  *
  * @typedef {{ id: string, provider: string, at: string }} UnknownHandoff
  *

@@ -2,12 +2,15 @@
 // came of it. Templates only.
 
 import { html, nothing, repeat } from "./html.js";
+import { NO_PROJECT, ownBilled } from "./list.js";
+import { choice } from "./list-view.js";
 import { PROJECT_NAMES } from "./projects-view.js";
 import { howToEnd } from "./own-billing-words.js";
 import { requestId } from "./parts.js";
 import { NAME_CHARS, dateUtc } from "./words.js";
 
 /** @import { Handoff, Provider, ProviderKey, UnknownHandoff } from "./own-billing-types.js" */
+/** @import { Arrangement } from "./list.js" */
 /** @import { Ending } from "./own-billing-words.js" */
 
 /**
@@ -23,6 +26,7 @@ import { NAME_CHARS, dateUtc } from "./words.js";
  * @property {Provider[]} providers
  * @property {ProviderKey[]} keys
  * @property {UnknownHandoff[]} unknown
+ * @property {Arrangement} arrangement which of the keys the address asks for
  * @property {string} chosen the slug of a provider, or an empty text
  * @property {string} label
  * @property {string} project
@@ -39,6 +43,7 @@ import { NAME_CHARS, dateUtc } from "./words.js";
  * @property {(event: Event) => void} start
  * @property {() => void} cancel
  * @property {(event: Event) => void} finish
+ * @property {(part: "project" | "provider", event: Event) => void} arrange
  * @property {(key: ProviderKey) => void} edit
  * @property {(key: ProviderKey) => void} forget
  */
@@ -68,7 +73,7 @@ function content(model, actions) {
     ${ending === null ? nothing : endingNotice(ending)}
     ${step.at === "waiting" ? waiting(model, step, actions) : step.at === "code" ? code(model, step, actions) : providers.length === 0 ? html`<p class="is-aside">No provider is offered here at the moment.</p>` : choose(model, step, actions)}
     ${unknown.length === 0 ? nothing : lost(unknown, providers)}
-    ${keys.length === 0 ? nothing : html`<h3>Your keys at providers</h3><ul class="plain billing-keys">${repeat(keys, ({ id }) => id, (key) => linked(key, providers, actions))}</ul>`}
+    ${keys.length === 0 ? nothing : listed(model, actions)}
   `;
 }
 
@@ -153,11 +158,34 @@ function ends(slug, providers) {
   return page === null ? words : html`<a href=${page} rel="noreferrer">${words}</a>`;
 }
 
+/** @param {BillingModel} model @param {BillingActions} actions */
+function listed({ keys, providers, arrangement }, actions) {
+  const shown = ownBilled(keys, arrangement);
+  const isNarrowed = shown.length < keys.length;
+  return html`
+    <h3>Your keys at providers${isNarrowed ? ` (${shown.length} of ${keys.length})` : ""}</h3>
+    ${
+      keys.length > 1
+        ? html`<form class="list-tools" aria-label="Keys at providers" @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
+            ${choice("billing-list-project", "Project", projectsOf(keys), arrangement.project, (event) => actions.arrange("project", event))}
+            ${choice("billing-list-provider", "Provider", { "": "All", ...Object.fromEntries(keys.map(({ provider }) => [provider, nameOf(provider, providers)])) }, arrangement.provider ?? "", (event) => actions.arrange("provider", event))}
+          </form>`
+        : nothing
+    }
+    <ul class="plain billing-keys">${repeat(shown, ({ id }) => id, (key) => linked(key, providers, actions))}</ul>
+    ${shown.length === 0 ? html`<p>No key at a provider matches.</p>` : nothing}
+  `;
+}
+
+/** The projects of these keys. @param {ProviderKey[]} keys @returns {Record<string, string>} */
+const projectsOf = (keys) => ({ "": "All", ...Object.fromEntries(keys.map(({ project }) => (project === null ? [NO_PROJECT, "No project"] : [project.id, project.name]))) });
+
 /** @param {ProviderKey} key @param {Provider[]} providers @param {BillingActions} actions */
 const linked = (key, providers, actions) => html`
   <li>
     <p><strong>${key.label ?? "Key"}</strong> <code translate="no">${key.mask}</code></p>
     <p class="is-aside">${nameOf(key.provider, providers)}, since ${dateUtc(Date.parse(key.created_at))}${key.project === null ? "" : `, in “${key.project.name}”`}. What it spends is known only there.</p>
+    ${key.leaked_at === null ? nothing : html`<p class="hint is-bad">Somebody reported it as found, on ${dateUtc(Date.parse(key.leaked_at))}. This service cannot disable it. ${ends(key.provider, providers)}</p>`}
     <div class="actions">
       <button class="button is-quiet" type="button" aria-label=${`Change the name or project of ${key.label ?? key.mask}`} @click=${() => actions.edit(key)}>Change…</button>
       <button class="button is-quiet" type="button" aria-label=${`Forget ${key.label ?? key.mask}`} @click=${() => actions.forget(key)}>Forget…</button>

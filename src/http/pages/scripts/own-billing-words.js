@@ -4,6 +4,12 @@
 
 /** @typedef {{ tone: "plain" | "good" | "warn" | "bad", title: string, text: string }} Ending */
 
+/** The billing providers that the code knows, by slug. @type {Record<string, string>} */
+const BILLING_NAMES = { openrouter: "OpenRouter", daydream: "Livepeer Daydream" };
+
+/** @param {string} slug */
+export const billingName = (slug) => BILLING_NAMES[slug] ?? (slug === "" ? "a billing provider" : slug);
+
 /** Nothing is left to do about a sign-in that ended so. @type {Record<"redeemed" | "expired" | "refused" | "unknown" | "gone", Ending>} */
 export const ENDINGS = {
   redeemed: { tone: "warn", title: "This sign-in was used already.", text: "Its key was handed out once, perhaps in another tab. If you do not have it, end it at the provider and start again." },

@@ -6,6 +6,7 @@ import { askFirst } from "./confirm.js";
 import { failedReading, failureWords } from "./failure-words.js";
 import { textField } from "./fields-view.js";
 import { render } from "./html.js";
+import { arrangementOf } from "./list.js";
 import { BILLING_IDS, billing } from "./own-billing-view.js";
 import { CANCELLED, ENDINGS, LINKED, SECRET_LOST, endingOf, howToEnd } from "./own-billing-words.js";
 import { Press } from "./press.js";
@@ -25,17 +26,17 @@ const SLOWEST_MS = 15_000;
 const NO_ERRORS = { provider: "", label: "", project: "" };
 
 /** @type {BillingModel} */
-const AT_FIRST = { phase: "folded", failure: "", providers: [], keys: [], unknown: [], chosen: "", label: "", project: "", errors: NO_ERRORS, step: { at: "choose", sending: false }, ending: null };
+const AT_FIRST = { phase: "folded", failure: "", providers: [], keys: [], unknown: [], arrangement: arrangementOf(""), chosen: "", label: "", project: "", errors: NO_ERRORS, step: { at: "choose", sending: false }, ending: null };
 
 /**
  * Shows the section while somebody is signed in.
  * @param {HTMLElement} place
- * @param {{ signedOut: () => void }} page
+ * @param {{ signedOut: () => void, arrange: (part: "project" | "provider", event: Event) => void }} page
  */
 export function ownBilling(place, page) {
   const press = new Press();
   /** @type {BillingModel} */
-  let model = AT_FIRST;
+  let model = { ...AT_FIRST, arrangement: arrangementOf(location.search) };
   /** Grows with every step, so that an older wait knows that it is over. */
   let turn = 0;
   let isShown = false;
@@ -46,7 +47,7 @@ export function ownBilling(place, page) {
     if (isShown) render(billing(model, actions), place);
   }
 
-  const actions = { fold, load: () => void load(), fill, start, cancel, finish, edit, forget };
+  const actions = { fold, load: () => void load(), fill, start, cancel, finish, edit, forget, arrange: page.arrange };
 
   /** @param {boolean} signedIn */
   function showFor(signedIn) {
@@ -54,7 +55,7 @@ export function ownBilling(place, page) {
     isShown = signedIn;
     place.hidden = !signedIn;
     turn += 1;
-    model = AT_FIRST;
+    model = { ...AT_FIRST, arrangement: model.arrangement };
     render(signedIn ? billing(model, actions) : "", place);
     const id = /^#handoff=(hnd_[0-9a-f]{24})$/.exec(location.hash)?.[1];
     if (signedIn && id !== undefined) {
@@ -319,7 +320,10 @@ export function ownBilling(place, page) {
     });
   }
 
-  return { showFor };
+  /** Shows the keys that the address asks for. @param {import("./list.js").Arrangement} arrangement */
+  const arranged = (arrangement) => show({ arrangement });
+
+  return { showFor, arranged };
 }
 
 /** @param {number} ms */

@@ -34,7 +34,7 @@ export const projectList = ({ projects, keys }, actions) => html`
 /** @param {Project} project @param {number} count how many keys it has now @param {Actions} actions */
 const item = (project, count, actions) => html`
   <li>
-    <p><strong>${project.name}</strong>, ${counted(count, "key")}${project.ended_keys === 0 ? "" : ` and ${project.ended_keys} ended`}${project.archived_at === null ? "" : ", archived"}</p>
+    <p><strong>${project.name}</strong>, ${counted(count, "key")}${project.ended_keys === 0 ? "" : ` and ${project.ended_keys} ended`}${project.provider_keys === 0 ? "" : `, ${project.provider_keys} with your own billing`}${project.archived_at === null ? "" : ", archived"}</p>
     <div class="actions">
       <button class="button is-quiet" type="button" aria-label=${`Rename the project ${project.name}`} @click=${() => actions.renameProject(project)}>Rename…</button>
       <button class="button is-quiet" type="button" aria-label=${project.archived_at === null ? `Archive the project ${project.name}` : `Bring back the project ${project.name}`} @click=${() => actions.archiveProject(project, project.archived_at === null)}>${project.archived_at === null ? "Archive" : "Bring back"}</button>

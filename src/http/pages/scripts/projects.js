@@ -96,4 +96,4 @@ export function projectActions(page) {
  * @param {Project[]} projects
  * @param {Key} key
  */
-export const withProjectOf = (projects, { project }) => (project === null || projects.some(({ id }) => id === project.id) ? projects : [...projects, { ...project, archived_at: null, keys: 1, ended_keys: 0 }]);
+export const withProjectOf = (projects, { project }) => (project === null || projects.some(({ id }) => id === project.id) ? projects : [...projects, { ...project, archived_at: null, keys: 1, ended_keys: 0, provider_keys: 0 }]);

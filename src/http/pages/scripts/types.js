@@ -50,6 +50,7 @@
  * @property {string | null} archived_at since when it is offered for no new key
  * @property {number} keys how many keys it has that have not ended
  * @property {number} ended_keys
+ * @property {number} provider_keys
  *
  * A key that has ended.
  * @typedef {object} EndedKey

@@ -75,6 +75,7 @@
  * @property {number} skip
  * @property {Comparison | null} compared
  * @property {Step[] | null} steps
+ * @property {import("./own-billing-types.js").ProviderKey[]} provider_keys
  * @property {Reconciliation | null} reconciliation
  */
 export {};

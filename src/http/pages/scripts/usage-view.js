@@ -2,6 +2,7 @@
 
 import { nano, exact, shareOf, sum } from "./amounts.js";
 import { html, nothing } from "./html.js";
+import { billingName } from "./own-billing-words.js";
 import { requestId } from "./parts.js";
 import { signInButtons } from "./sign-in-view.js";
 import { chartView } from "./usage-chart.js";
@@ -13,6 +14,7 @@ import { tableView } from "./usage-table.js";
 import { REST_MEANS, bucketText, certaintyText, comparisonText, driver, finding, percent, progressText, seriesText, stepText, tokensText, trendOf, unknownDays, whole } from "./usage-words.js";
 import { counted, usd } from "./words.js";
 
+/** @import { ProviderKey } from "./own-billing-types.js" */
 /** @import { EndedKey, Key, Me } from "./types.js" */
 /** @import { Filter, View } from "./usage-query.js" */
 /** @import { Amounts, Series, Usage } from "./usage-types.js" */
@@ -98,10 +100,22 @@ function shown(usage, model, actions) {
     ${isEmpty ? nothing : drivers(usage, model)}
     ${model.forecast === null && eventsOf(usage).length === 0 ? nothing : limitView(usage, model)}
     ${model.remarkable.length === 0 ? nothing : remarkableView(model)}
+    ${usage.provider_keys.length === 0 ? nothing : billedElsewhere(usage.provider_keys)}
     ${usage.reconciliation === null ? nothing : reconciliationView(usage.reconciliation)}
     ${tableView(usage, model.now)} ${exportView(usage, model, actions)}
   `;
 }
+
+/** Keys that the member's own accounts pay for: what they spend is in none of the figures. @param {ProviderKey[]} keys */
+const billedElsewhere = (keys) => html`
+  <section class="card" aria-labelledby="billed-title">
+    <h2 id="billed-title">Keys with your own billing</h2>
+    <p>Your own accounts at these providers pay for them. Only the provider knows what they spend, so it is not in the figures above.</p>
+    <ul class="plain">
+      ${keys.map(({ label, mask, provider, project, leaked_at: leaked }) => html`<li><strong>${label ?? "Key"}</strong> <code translate="no">${mask}</code>, ${billingName(provider)}${project === null ? "" : `, in “${project.name}”`}. Spent: not known here.${leaked === null ? "" : " Reported as found: end it there."}</li>`)}
+    </ul>
+  </section>
+`;
 
 /** @param {Usage} usage */
 function figures(usage) {

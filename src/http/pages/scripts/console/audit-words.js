@@ -40,6 +40,7 @@ export const ACTIONS = {
   device_denied: "denied a terminal",
   device_redeemed: "asked for a key in a terminal",
   device_failed: "got no key in a terminal",
+  provider_key_leaked: "reported a key of a billing provider as found",
   handoff_started: "began a sign-in at a billing provider",
   handoff_ready: "came back from a billing provider",
   handoff_code_wrong: "typed a wrong code",
