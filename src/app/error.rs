@@ -1,9 +1,8 @@
 //! Every way in which a request can fail, and the only place that turns it into an `application/problem+json` answer
 //! (RFC 9457).
 //!
-//! There are three severities: the caller's fault, a fault of another service (the answer says when to try again), and
-//! our fault. An internal error says nothing about its cause. The API's words are in `problem`; the pages have words of
-//! their own (`scripts/words.js`, `http/pages.rs`).
+//! There are three severities: the caller's fault, another service's (the answer says when to try again), and ours. An
+//! internal error does not tell its cause. The API's words are in `problem`; the pages have theirs (`scripts/words.js`).
 
 mod body;
 mod from;
@@ -151,9 +150,8 @@ pub enum Error {
     MemberIsAdmin,
     /// The member has left, so nothing can be done with them.
     MemberLeft,
-    /// A sign-in at a billing provider does not allow this step, or came to nothing.
+    /// A sign-in at a billing provider, or a device grant, does not allow this step, or came to nothing.
     Handoff(HandoffRefusal),
-    /// A device grant does not allow this step, or came to nothing.
     Device(DeviceRefusal),
     // These are the fault of another service.
     /// There were more claims within the hour than this deployment allows.
