@@ -146,35 +146,27 @@ impl DeviceRefusal {
 
     pub const fn detail(self) -> &'static str {
         match self {
-            Self::Pending => {
-                "Type the code into the page that the terminal names. Ask again later."
-            }
+            Self::Pending => "Ask again later.",
             Self::SlowDown => "Wait five seconds longer between questions from now on.",
             Self::Denied => "No key was made.",
-            Self::Withdrawn => {
-                "The member who approved has signed out everywhere, or may not use this service any more. No key was made."
-            }
+            Self::Withdrawn => "The session of the member who approved has ended. No key was made.",
             Self::Expired => "No key was made. Begin again.",
-            Self::UnknownDeviceCode => {
-                "It may be mistyped, of another client_id, or more than a day old. Begin again."
-            }
+            Self::UnknownDeviceCode => "Begin again.",
             Self::Redeemed => {
-                "A secret is told once. If its answer was lost, look at the page of your keys: make a new secret of the key there, or begin again if there is none after ten minutes."
+                "A secret is told once. If it was lost, make a new secret on the page of your keys, or begin again if no key is there after ten minutes."
             }
-            Self::Failed => "The answer to that question said why. Begin again.",
+            Self::Failed => "Begin again.",
             Self::UnsupportedGrantType => {
                 "Send grant_type=urn:ietf:params:oauth:grant-type:device_code."
             }
             Self::TooManyOpen => "Nothing was begun. Try again in ten minutes.",
             Self::UnknownUserCode => {
-                "Type it as the terminal shows it. After twenty wrong codes in a day, none is taken until the next one."
+                "Type it as the terminal shows it. Twenty wrong codes a day are taken."
             }
-            Self::CodeExpired => {
-                "It is valid for ten minutes. Nothing was changed. Begin again in the terminal."
-            }
-            Self::Decided => "Nothing was changed. The terminal says what came of it.",
+            Self::CodeExpired => "Nothing was changed. Begin again in the terminal.",
+            Self::Decided => "Nothing was changed.",
             Self::HasKey => {
-                "A terminal gets only a key that is made for it, and there is one per account. Nothing was changed. To use your key there, make a new secret on the page of your keys."
+                "Nothing was changed. To use it in a terminal, make a new secret on the page of your keys."
             }
         }
     }
