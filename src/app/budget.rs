@@ -43,6 +43,10 @@ impl Database for CountedDatabase {
         used.set(used.get().saturating_add(stmts.len()));
         self.inner.batch(stmts)
     }
+
+    fn size_bytes(&self) -> Option<i64> {
+        self.inner.size_bytes()
+    }
 }
 
 /// An HTTP client whose calls are counted.

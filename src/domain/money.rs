@@ -1,6 +1,7 @@
 //! Money. Inside, an amount is whole nano-dollars; at every edge it is a plain decimal. It is never a float in between.
 
 pub mod budget;
+pub mod credit;
 pub mod spend;
 
 use std::fmt;

@@ -85,6 +85,15 @@ impl WorkersPlan {
         }
     }
 
+    /// The largest database that the plan allows, in bytes: 10 GB, or 500 MB on the free plan (Cloudflare's documentation of
+    /// D1, "Limits").
+    pub const fn database_bytes(self) -> i64 {
+        match self {
+            Self::Paid => 10_000_000_000,
+            Self::Free => 500_000_000,
+        }
+    }
+
     /// What of that is kept for the end of a run: its report, and on the paid plan the walk of OpenRouter's list.
     pub const fn reserve(self) -> RunBudget {
         match self {

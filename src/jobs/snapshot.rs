@@ -13,10 +13,10 @@ use crate::jobs::walk::{self, Bounds, End};
 use crate::jobs::watch;
 use crate::ports::trace::scoped;
 use crate::store::ops::cursors::{Position, SnapshotCounts, SnapshotCursor};
-use crate::store::ops::drift;
 use crate::store::ops::runs::Ending;
+use crate::store::ops::{drift, figures};
 use crate::store::usage::counters::{self, CounterReading};
-use crate::upstream::openrouter::{self, UpstreamReply, analytics};
+use crate::upstream::openrouter::{self, UpstreamReply, activity, analytics};
 
 const JOB: &str = Job::SpendSnapshot.name();
 /// The number of pages, of 100 keys each, that one run asks for: 100,000 keys take 28 runs.
@@ -71,13 +71,27 @@ async fn take(
         return Err(Halt::Restored);
     }
     watch::our_account(app, run).await?;
-    read_spenders(app, run, counts).await?;
+    let has_spent = read_spenders(app, run, counts).await?;
+    read_deployment(app, run, has_spent).await?;
     walk_on(app, run, cursor, counts).await
 }
 
+/// Reads what describes the deployment as a whole: the credit of the account, and the size of the database. Credit that
+/// OpenRouter does not tell keeps the age of its last reading.
+async fn read_deployment(app: &App, run: &Run, has_spent: bool) -> Result<(), Halt> {
+    renew(app, run).await?;
+    if let UpstreamReply::Is(credit) = activity::credit(&app.upstream()).await {
+        figures::record_credit(&*app.db, credit, has_spent, app.now()).await?;
+    }
+    if let Some(bytes) = app.db.size_bytes() {
+        figures::record_size(&*app.db, bytes, app.now()).await?;
+    }
+    Ok(())
+}
+
 /// Reads the keys that have spent most today beyond what is known. Analytics only says which: what counts is the counter of
-/// the key itself.
-async fn read_spenders(app: &App, run: &Run, counts: &mut SnapshotCounts) -> Result<(), Halt> {
+/// the key itself. Answers whether a key of the account is known to have spent something today.
+async fn read_spenders(app: &App, run: &Run, counts: &mut SnapshotCounts) -> Result<bool, Halt> {
     let spenders = match analytics::spenders(&app.upstream(), UtcDay::of(run.now)).await {
         UpstreamReply::Is(spenders) => spenders,
         UpstreamReply::Refused(refused) if refused != openrouter::UpstreamRefusal::Rejected => {
@@ -85,9 +99,10 @@ async fn read_spenders(app: &App, run: &Run, counts: &mut SnapshotCounts) -> Res
         }
         UpstreamReply::Missing | UpstreamReply::Refused(_) | UpstreamReply::Unknown => {
             counts.errors = counts.errors.saturating_add(1);
-            return Ok(());
+            return Ok(false);
         }
     };
+    let has_spent = !spenders.is_empty();
     let own = marker(&run.begun.instance);
     let ours: Vec<_> = spenders
         .into_iter()
@@ -114,7 +129,8 @@ async fn read_spenders(app: &App, run: &Run, counts: &mut SnapshotCounts) -> Res
     }
     counts.spenders = readings.len();
     counts.keys = counts.keys.saturating_add(readings.len());
-    Ok(counters::record(&*app.db, &readings, app.now()).await?)
+    counters::record(&*app.db, &readings, app.now()).await?;
+    Ok(has_spent)
 }
 
 /// Walks as many pages as one run may, from where the last run stopped.
@@ -187,5 +203,6 @@ async fn walk_on(
         }
         at.places.pop();
     }
-    Ok(())
+    // A whole walk has ended.
+    Ok(figures::record_limits(&*app.db, app.now()).await?)
 }

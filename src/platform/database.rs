@@ -3,13 +3,13 @@
 //! Numbers are bound as REAL. The kind of an error is read from the error code in its text, and from nothing else. Any
 //! other error is unknown, because D1 may have committed before its answer was lost.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
-use worker::js_sys::{Array, Object};
+use worker::js_sys::{Array, Object, Reflect};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
@@ -21,6 +21,8 @@ pub struct D1 {
     database: D1Database,
     /// The prepared statements by name, so that the text of each crosses the wasm boundary only once.
     prepared: RefCell<BTreeMap<&'static str, D1PreparedStatement>>,
+    /// The size of the database in bytes after the latest batch.
+    size_bytes: Cell<Option<i64>>,
     log: Console,
 }
 
@@ -46,6 +48,7 @@ impl D1 {
         Ok(Self {
             database: JsValue::from(database).unchecked_into(),
             prepared: RefCell::default(),
+            size_bytes: Cell::default(),
             log,
         })
     }
@@ -70,11 +73,25 @@ impl D1 {
         }
         let answer = self.database.batch(batch).map_err(failure)?;
         let results = JsFuture::from(answer).await.map_err(failure)?;
-        Array::from(&results)
+        let results = Array::from(&results);
+        self.size_bytes.set(size(&results.get(0).unchecked_into()));
+        results
             .iter()
             .map(|result| rows(&result.unchecked_into()))
             .collect()
     }
+}
+
+/// The size of the database in bytes, which D1 tells with each result as `size_after` (Cloudflare's documentation of D1,
+/// "Return objects").
+fn size(result: &D1Result) -> Option<i64> {
+    let meta = result.meta().ok()?;
+    let size = Reflect::get(&meta, &JsValue::from_str("size_after")).ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a size is an integer below 2^53"
+    )]
+    size.as_f64().map(|bytes| bytes as i64)
 }
 
 /// Each row has one column, which is text.
@@ -95,6 +112,10 @@ impl Database for D1 {
                     error
                 })
         })
+    }
+
+    fn size_bytes(&self) -> Option<i64> {
+        self.size_bytes.get()
     }
 }
 

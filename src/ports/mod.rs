@@ -47,6 +47,9 @@ pub enum DbError {
 /// The database. It runs one batch of statements in order, and commits all of them or none.
 pub trait Database {
     fn batch(&self, stmts: Vec<Stmt>) -> LocalFuture<'_, Result<Vec<Rows>, DbError>>;
+
+    /// The size of the whole database in bytes, as the latest batch told it, or `None` if none has.
+    fn size_bytes(&self) -> Option<i64>;
 }
 
 /// A call to a foreign service. The credential is in `headers`, never in the URL.

@@ -88,6 +88,7 @@ use crate::store::members::sign_in;
 use crate::store::ops::alarms;
 use crate::store::ops::closures;
 use crate::store::ops::drift;
+use crate::store::ops::figures as deployment_figures;
 use crate::store::ops::findings;
 use crate::store::ops::origin;
 use crate::store::ops::overview;
@@ -122,6 +123,7 @@ pub fn statements() -> Vec<&'static Sql> {
         ended::STATEMENTS,
         closures::STATEMENTS,
         export::STATEMENTS,
+        deployment_figures::STATEMENTS,
         findings::STATEMENTS,
         drift::STATEMENTS,
         expiries::STATEMENTS,

@@ -181,7 +181,7 @@ const OURS = [
 
 /** Tables that are not about people. */
 const IMPERSONAL = [
-  "audit_actions", "bulk_changes", "bulk_targets", "closed_workspaces", "departure_lists", "directories", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "providers", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
+  "audit_actions", "bulk_changes", "bulk_targets", "closed_workspaces", "departure_lists", "deployment_figures", "directories", "drift", "sightings", "findings", "instance", "leak_reports", "plans", "providers", "retained_seats", "runs", "seats", "settings", "transitions", "used_states", "sqlite_sequence",
   "models", "usage_workspaces", "usage_days_read", "usage_months_summed", "workspaces", "unread_workspaces",
 ];
 

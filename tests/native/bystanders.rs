@@ -8,9 +8,10 @@ use crate::support::bystanders::Bystanders;
 use crate::support::{Browser, World};
 
 /// Tables with rows for everybody.
-const OF_THE_DEPLOYMENT: [&str; 10] = [
+const OF_THE_DEPLOYMENT: [&str; 11] = [
     "audit_actions",
     "closed_workspaces",
+    "deployment_figures",
     "directories",
     "instance",
     "providers",

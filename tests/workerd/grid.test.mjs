@@ -68,10 +68,11 @@ const NEVER_MADE = [
   // The native tests play every fault of these: a hand-off asks each once.
   "openrouter.exchange", "daydream.key", "daydream.profile",
   "openrouter.key.current",
-  "openrouter.credits.get",
   ...["list", "create", "update", "delete"].map((name) => `openrouter.workspaces.${name}`),
   ...["list", "create", "delete"].map((name) => `openrouter.guardrails.${name}`),
-  // These are called in courses of events that the native tests play: the usage of a night, and a closed workspace.
+  // These are called in courses of events that the native tests play: the usage of a night, the credit of the account, and
+  // a closed workspace.
+  "openrouter.credits.get",
   "openrouter.activity.get",
   "openrouter.analytics.meta",
   "openrouter.analytics.query",

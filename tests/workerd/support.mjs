@@ -170,6 +170,7 @@ const TIMES = {
   retained_seats: ["until"],
   sightings: ["seen_at"],
   drift: ["first_seen_at", "last_seen_at"],
+  deployment_figures: ["credit_read_at", "limits_read_at", "database_read_at"],
 };
 
 /** The triggers that keep times as they are; they are removed while time passes. */

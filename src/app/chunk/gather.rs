@@ -54,6 +54,11 @@ impl Database for Gathering {
             Poll::Pending
         }))
     }
+
+    /// The chunk sends the batches, and its own database knows the size.
+    fn size_bytes(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// How often the groups of one batch are halved. Three single rows of 200 can be found so. If more are refused, nothing is

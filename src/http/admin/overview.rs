@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use crate::app::error::Error;
 use crate::config::Problem;
+use crate::domain::money::NanoUsd;
+use crate::domain::money::credit;
 use crate::domain::people::departure::UNKNOWN_SECS;
 use crate::domain::policy::switches::{
     AccountSwitch, KeysSwitch, Minting, Restore, UpstreamTerms, WorkspaceClosure,
@@ -14,6 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::http::server::context::Context;
 use crate::http::server::reply::Reply;
 use crate::store::members;
+use crate::store::ops::figures::DeploymentFigures;
 use crate::store::ops::overview::{
     self, COUNTED, DeploymentFacts, EndedRun, JobFacts, KeyCounts, WaitingCount, WaitingRows,
 };
@@ -47,6 +50,9 @@ pub struct ConsoleOverview {
     closed_by: Vec<Problem>,
     /// The latest runs, newest first.
     runs: Vec<RunReport>,
+    figures: DeploymentFigures,
+    /// The largest database that the plan of Cloudflare allows, in bytes.
+    database_most_bytes: i64,
     /// When this was read.
     as_of: Timestamp,
 }
@@ -112,6 +118,11 @@ pub enum AttentionKind {
     MintingStopped,
     UpstreamTermsUnconfirmed,
     SeatsFull,
+    /// The credit of the account at OpenRouter is low: below a dollar, or below what three days cost at the pace of the last
+    /// seven.
+    CreditLow,
+    /// The database is larger than four fifths of what the plan of Cloudflare allows.
+    DatabaseLarge,
 }
 
 impl AttentionKind {
@@ -144,6 +155,7 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
         now.plus(-REUSED_SECS),
         now.plus(-UNKNOWN_SECS),
         &app.config.admins_json(),
+        now,
     );
     let stmts = vec![waiting, keys, facts, runs::latest(), settings::settings()];
     let (_, rows) = members::signed_in(&*app.db, &session, stmts).await?;
@@ -152,6 +164,7 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
     let settings = settings::read_settings(&rows)?;
     let mut runs: Vec<RunReport> = read_all(rows_of(&rows, 3)?)?;
     runs.truncate(RUNS);
+    let database_most = app.config.workers_plan.database_bytes();
     let seats = app.config.terms.max_total_keys;
     let terms_wait = settings.upstream_terms == UpstreamTerms::Unconfirmed
         && !app.config.terms.upstream_terms_waived;
@@ -163,6 +176,7 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
     if seats > 0 && keys.live.saturating_add(keys.retained) >= seats {
         attention.push(AttentionKind::SeatsFull.alone(None));
     }
+    attention.extend(of_figures(&facts.figures, database_most));
     Reply::json(
         200,
         &ConsoleOverview {
@@ -173,6 +187,8 @@ pub async fn show_overview(context: Context) -> Result<Reply, Error> {
             settings,
             closed_by: app.config.closed_by.clone(),
             runs,
+            figures: facts.figures,
+            database_most_bytes: database_most,
             as_of: now,
         },
     )
@@ -268,6 +284,18 @@ fn of_rows(waiting: &WaitingRows) -> Vec<AttentionItem> {
         AttentionKind::Findings.counted(waiting.findings),
         AttentionKind::Drift.counted(waiting.drift),
         AttentionKind::WorkspacesUnread.counted(waiting.unread_workspaces),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn of_figures(figures: &DeploymentFigures, database_most: i64) -> Vec<AttentionItem> {
+    let is_low = |left: &NanoUsd| credit::is_low(*left, figures.week_usd);
+    let low = figures.credit_usd.filter(is_low);
+    let is_large = |bytes: &i64| bytes.saturating_mul(5) > database_most.saturating_mul(4);
+    let large = figures.database_bytes.filter(is_large);
+    let all = [
+        low.map(|_| AttentionKind::CreditLow.alone(None)),
+        large.map(|_| AttentionKind::DatabaseLarge.alone(None)),
     ];
     all.into_iter().flatten().collect()
 }

@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod closures;
 pub mod cursors;
 pub mod drift;
+pub mod figures;
 pub mod findings;
 pub mod origin;
 pub mod overview;

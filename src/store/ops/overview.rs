@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::domain::time::Timestamp;
 use crate::ports::{DbError, Rows, Stmt};
+use crate::store::ops::figures::{DeploymentFigures, deployment_figures, pace_days};
 use crate::store::query::read;
 
 /// Nothing is counted beyond this number: a count that reaches it means "this many, or more".
@@ -84,7 +85,7 @@ statements! {
             WHERE g.unsettled = 1 AND g.state IN ('revoking', 'stuck') LIMIT :counted)))
         FROM seats s";
 
-    FACTS = concat!("SELECT json_object('minting_at', ", switched_at!("minting_switched"), ",
+    FACTS { pace_from: i64, today: i64 } = concat!("SELECT json_object('figures', json(", deployment_figures!(), "), 'minting_at', ", switched_at!("minting_switched"), ",
           'keys_at', ", switched_at!("keys_switched"), ", 'restore_at', ", switched_at!("restore_suspected"), ",
           'account_at', ", switched_at!("account_lost"), ",
           'sweep', ", run_facts!("sweep"), ", 'reconcile', ", run_facts!("reconcile"), ", 'offboard', ", run_facts!("offboard"), ")");
@@ -148,13 +149,14 @@ from_json! {
 }
 
 from_json! {
-    /// When each switch was last changed, and the jobs' latest runs.
+    /// When each switch was last changed, the figures of the whole deployment, and the jobs' latest runs.
     #[derive(Clone, Debug)]
     pub struct DeploymentFacts {
         pub minting_at: Option<Timestamp>,
         pub keys_at: Option<Timestamp>,
         pub restore_at: Option<Timestamp>,
         pub account_at: Option<Timestamp>,
+        pub figures: DeploymentFigures,
         pub sweep: JobFacts,
         pub reconcile: JobFacts,
         pub offboard: JobFacts,
@@ -182,13 +184,15 @@ from_json! {
 
 /// The statements that read the overview. Nothing counts as late that was sent after `late_before`, an admin's address
 /// counts as reused if that was after `reused_after`, and no directory as unknown that was believed after `unknown_before`.
-/// `admins` are the names of the administrators in the configuration, as a JSON list.
+/// `admins` are the names of the administrators in the configuration, as a JSON list. The pace of spending is that of the days before `now`.
 pub fn statements(
     late_before: Timestamp,
     reused_after: Timestamp,
     unknown_before: Timestamp,
     admins: &str,
+    now: Timestamp,
 ) -> [Stmt; 3] {
+    let (pace_from, today) = pace_days(now);
     [
         stmt!(WAITING {
             counted: COUNTED,
@@ -198,7 +202,7 @@ pub fn statements(
             admins,
         }),
         stmt!(KEYS { counted: COUNTED }),
-        stmt!(FACTS),
+        stmt!(FACTS { pace_from, today }),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::domain::money::NanoUsd;
+use crate::domain::money::credit::AccountCredit;
 use crate::domain::usage::amounts::Used;
 use crate::domain::usage::day::UtcDay;
 use crate::upstream::client::UpstreamClient;
@@ -50,6 +51,29 @@ pub async fn usage(
     {
         UpstreamReply::Is(rows) => added(rows).map_or(UpstreamReply::Unknown, UpstreamReply::Is),
         other => other.map(|_| Vec::new()),
+    }
+}
+
+#[derive(Deserialize)]
+struct CreditBody {
+    total_credits: f64,
+    total_usage: f64,
+}
+
+/// `GET /credits`: what the account bought and what it used. The outcome is unknown if one of the two is no possible amount.
+pub async fn credit(upstream: &UpstreamClient<'_>) -> UpstreamReply<AccountCredit> {
+    let body = safe(upstream, "GET", "/credits").await;
+    let read = |body: CreditBody| {
+        Some(AccountCredit {
+            bought: NanoUsd::from_upstream(body.total_credits)?,
+            used: NanoUsd::from_upstream(body.total_usage)?,
+        })
+    };
+    match body.data::<CreditBody>(upstream) {
+        UpstreamReply::Is(body) => read(body).map_or(UpstreamReply::Unknown, UpstreamReply::Is),
+        UpstreamReply::Missing => UpstreamReply::Missing,
+        UpstreamReply::Refused(refused) => UpstreamReply::Refused(refused),
+        UpstreamReply::Unknown => UpstreamReply::Unknown,
     }
 }
 

@@ -127,8 +127,9 @@ impl Bystanders {
             }
             if let (Ok(rows), Ok(beside)) = (result, &beside) {
                 let beside = without_bystanders(name, &beside[n]);
+                let alone: Rows = rows[n].iter().map(|row| without_sums(row)).collect();
                 assert_eq!(
-                    rows[n], beside,
+                    alone, beside,
                     "{name} answers differently beside bystanders"
                 );
             }
@@ -150,6 +151,10 @@ impl Bystanders {
         let mut expected = mine;
         expected.extend_from_slice(&self.theirs);
         let mut rows = dump(&self.connection);
+        // It contains a sum of everybody's limits. What else it has is in the answers, which are compared.
+        let is_compared = |row: &String| !row.starts_with("deployment_figures|");
+        expected.retain(is_compared);
+        rows.retain(is_compared);
         expected.sort_unstable();
         rows.sort_unstable();
         let only_in = |one: &[String], other: &[String]| {
@@ -171,7 +176,19 @@ fn without_bystanders(statement: &str, rows: &Rows) -> Rows {
     let mine = rows
         .iter()
         .filter(|row| !is_a_list || !row.contains("bystander"));
-    mine.map(|row| row.replace("4102444800", "null")).collect()
+    mine.map(|row| without_sums(&row.replace("4102444800", "null")))
+        .collect()
+}
+
+/// The row of an answer without the sum of everybody's limits.
+fn without_sums(row: &str) -> String {
+    match row.split_once(r#""limits_usd":"#) {
+        Some((before, after)) => {
+            let (_, rest) = after.split_once(',').unwrap();
+            format!("{before}{rest}")
+        }
+        None => row.to_owned(),
+    }
 }
 
 impl Drop for Bystanders {

@@ -333,6 +333,12 @@ impl Database for Sqlite {
             }
         })
     }
+
+    fn size_bytes(&self) -> Option<i64> {
+        let connection = self.at_hand().borrow();
+        let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+        connection.query_row(sql, [], |row| row.get(0)).ok()
+    }
 }
 
 /// Every row of every table: the name of the table, and its values.

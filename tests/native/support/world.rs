@@ -589,6 +589,10 @@ impl Database for LoggedDatabase {
             result
         })
     }
+
+    fn size_bytes(&self) -> Option<i64> {
+        self.0.size_bytes()
+    }
 }
 
 struct Lines(Rc<RefCell<Vec<String>>>);

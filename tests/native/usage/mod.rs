@@ -1,5 +1,6 @@
 //! Usage: what the jobs read of it, and what is answered.
 
+mod account;
 mod cuts;
 mod file;
 mod many;

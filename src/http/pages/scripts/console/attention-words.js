@@ -43,6 +43,8 @@ const WORDS = {
   all_keys_disabled: () => ({ tone: "warn", word: "keys off", text: "Every key is disabled, and no new ones are made.", next: { label: "Look", href: "/admin/switches" } }),
   minting_stopped: () => ({ tone: "warn", word: "minting off", text: "No new keys are made.", next: { label: "Look", href: "/admin/switches" } }),
   upstream_terms_unconfirmed: () => ({ tone: "warn", word: "terms", text: "Nobody has confirmed OpenRouter’s terms yet. Claims are closed until then.", next: { label: "Look", href: "/admin/switches" } }),
+  credit_low: () => ({ tone: "bad", word: "credit", text: "The credit of the account at OpenRouter is low: below $1, or below what three days cost lately. Keys stop working when it is used up. Buy credit at OpenRouter.", next: null }),
+  database_large: () => ({ tone: "warn", word: "database", text: "The database is larger than four fifths of what the plan of Cloudflare allows. Shorten how long the audit is kept, or take a larger plan.", next: null }),
   seats_full: () => ({ tone: "warn", word: "full", text: "Every seat is taken. Nobody can claim until one is free.", next: null }),
 };
 

@@ -2,6 +2,7 @@
 
 import { html, nothing, render } from "../html.js";
 import { call } from "../api.js";
+import { exact, nano } from "../amounts.js";
 import { say } from "../say.js";
 import { age, chip, failed, fullTime, grouped, hasSection, upTo, waited } from "./parts.js";
 import { runsTable } from "./runs-table.js";
@@ -48,6 +49,10 @@ const overview = (is, again) => html`
     <h2 id="keys-title">Keys</h2>
     ${keysFigures(is)}
   </section>
+  <section class="block" aria-labelledby="account-title">
+    <h2 id="account-title">Account and database</h2>
+    ${deploymentFigures(is)}
+  </section>
   <section class="block" aria-labelledby="switches-title">
     <h2 id="switches-title">Switches</h2>
     ${switches(is)}
@@ -69,6 +74,29 @@ function waiting(item, most) {
     </li>
   `;
 }
+
+/** @param {ConsoleOverview} is */
+function deploymentFigures({ figures: is, database_most_bytes: most }) {
+  /** @param {string} name @param {string | null} value @param {unknown} about @param {string | null} at */
+  const figure = (name, value, about, at) => html`<div><dt>${name}</dt><dd><span class="figure">${value ?? "not known"}</span> <span class="is-aside">${about}${at === null ? nothing : html`, read ${age(at)}`}</span></dd></div>`;
+  return html`
+    <dl class="tiles">
+      ${figure("Credit left", is.credit_usd === null ? null : exact(is.credit_usd), is.credit_usd === null && is.credit_read_at !== null ? "OpenRouter answers zeros" : "at OpenRouter", is.credit_read_at)}
+      ${figure("Spent in seven days", exact(is.week_usd), "the last completed ones", null)}
+      ${figure("Limits of all live keys", is.limits_usd === null ? null : exact(is.limits_usd), coverWords(is), is.limits_read_at)}
+      ${figure("Database", is.database_bytes === null ? null : bytes(is.database_bytes), `of ${bytes(most)}`, is.database_read_at)}
+    </dl>
+  `;
+}
+
+/** What the limits together mean beside the credit. @param {import("./types.js").DeploymentFigures} is */
+function coverWords({ credit_usd: credit, limits_usd: limits }) {
+  if (credit === null || limits === null) return "what they may spend in one window each";
+  return nano(limits) <= nano(credit) ? "the credit covers one window of each" : "more than the credit: it ends first if all are used up";
+}
+
+/** 12345678 → "12.3 MB". @param {number} n */
+const bytes = (n) => (n < 1e6 ? `${(n / 1e3).toFixed(0)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`);
 
 /** @param {ConsoleOverview} is */
 function keysFigures({ keys, seats, counted_up_to: most }) {

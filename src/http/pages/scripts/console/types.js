@@ -5,7 +5,8 @@
  *   "comparison_failed" | "comparison_missing" | "mints_unsure" | "switches_late" | "appeals" | "claim_requests" | "held_upstream" |
  *   "limited_upstream" | "offboarding_failed" | "offboarding_missing" | "directory_unknown" | "admins_gone" | "departures_held" | "admin_addresses_reused" |
  *   "findings" | "drift" | "all_keys_disabled" | "minting_stopped" | "upstream_terms_unconfirmed" |
- *   "workspaces_unread" | "seats_full"} AttentionKind
+ *   "workspaces_unread" | "seats_full" |
+ *   "credit_low" | "database_large"} AttentionKind
  *
  * @typedef {object} AttentionItem
  * @property {AttentionKind} kind
@@ -50,7 +51,18 @@
  * @property {Settings} settings
  * @property {{ setting: string, problem: string }[]} closed_by
  * @property {Run[]} runs
+ * @property {DeploymentFigures} figures
+ * @property {number} database_most_bytes
  * @property {string} as_of
+ *
+ * @typedef {object} DeploymentFigures
+ * @property {string | null} credit_usd what is left at OpenRouter
+ * @property {string | null} credit_read_at
+ * @property {string | null} limits_usd the limits of all live keys together
+ * @property {string | null} limits_read_at
+ * @property {number | null} database_bytes
+ * @property {string | null} database_read_at
+ * @property {string} week_usd spent in the last seven completed days
  *
  * @typedef {"active" | "suspended" | "banned" | "left"} MemberStatus
  *
