@@ -13,10 +13,10 @@ fn pages() -> Vec<String> {
         .filter(|route| route.who == Who::Admin && route.shows == Shows::Document);
     let pages: Vec<String> = of_admins
         .map(|route| {
-            let kind = if route.path.contains("/runs/") {
-                "run"
-            } else {
-                "mem"
+            let kind = match route.path.split('/').nth(2) {
+                Some("runs") => "run",
+                Some("bulk-changes") => "blc",
+                _ => "mem",
             };
             let id = format!("{kind}_000000000000000000000000");
             route.path.replace("{id}", &id)
