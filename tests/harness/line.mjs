@@ -18,6 +18,9 @@ const later = (delayMs) =>
 export class Line {
   /** @type {Set<import("node:net").Socket>} */
   #ends = new Set();
+  /** The connections on which an answer is awaited. @type {Set<import("node:net").Socket>} */
+  #awaited = new Set();
+  #most = 0;
   #port = 0;
 
   /** @param {{ url: string }} to @param {number} delayMs how much later every answer comes */
@@ -25,13 +28,20 @@ export class Line {
     const port = Number(new URL(to.url).port);
     this.server = createServer((near) => {
       const far = connect(port, "127.0.0.1");
+      const answers = delayMs > 0 ? later(delayMs) : new PassThrough();
+      near.on("data", () => {
+        this.#awaited.add(near);
+        this.#most = Math.max(this.#most, this.#awaited.size);
+      });
+      answers.on("data", () => this.#awaited.delete(near));
       near.pipe(far);
-      far.pipe(delayMs > 0 ? later(delayMs) : new PassThrough()).pipe(near);
+      far.pipe(answers).pipe(near);
       for (const [end, other] of [[near, far], [far, near]]) {
         this.#ends.add(end);
         end.on("error", () => other.destroy());
         end.on("close", () => {
           this.#ends.delete(end);
+          this.#awaited.delete(near);
           // The socket is destroyed, not ended, so that nobody takes half an answer for a whole one.
           other.destroy();
         });
@@ -41,6 +51,13 @@ export class Line {
 
   get url() {
     return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** The most calls that were in flight at one time since this was asked last. */
+  most() {
+    const most = this.#most;
+    this.#most = this.#awaited.size;
+    return most;
   }
 
   /** Opens the line, for the first time or after a cut, always on the same port. */
