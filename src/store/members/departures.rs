@@ -141,8 +141,8 @@ statements! {
         WHERE public_id IN (SELECT a.target FROM audit a WHERE a.change_id = :change AND a.action = 'key_ended')
           AND ended_at IS NULL";
 
-    // Whoever is not active any more is done, also if an administrator was faster. So is an administrator of the
-    // configuration, who stays.
+    // A member who is not active any more needs nothing further, also if an administrator has put them out before. An
+    // administrator of the configuration stays, and needs nothing further either.
     DONE { people: String, admins: String, now: Timestamp } = concat!("UPDATE departures SET blocked_at = :now
         WHERE blocked_at IS NULL AND owner_id IN (SELECT value FROM json_each(:people))
           AND EXISTS (SELECT 1 FROM departure_lists l WHERE l.id = departures.list_id AND l.state = 'released')

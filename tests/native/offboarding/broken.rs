@@ -66,7 +66,7 @@ fn from_the_moment_of_the_block_a_live_session_can_do_nothing_and_the_key_dies_w
     world.pass(TEN_MINUTES);
     assert!(world.tick());
     assert_eq!(working(&world), std::slice::from_ref(&others));
-    // Whoever comes back is refused until an administrator reinstates them, and the old key stays dead.
+    // A member who comes back is refused until an administrator reinstates them, and the old key stays disabled.
     let back = Browser::new(&world);
     assert!(
         back.sign_in("member")

@@ -33,7 +33,7 @@ function view(is, look) {
   const decided = is.lists.filter(({ state }) => state !== "held");
   return html`
     <h1>Departures</h1>
-    <p class="is-aside">Each night members are compared with the directories. Whoever is gone on two days is put out: their sessions end at once, and their keys are disabled and later deleted. A list that is implausibly long waits here for you.</p>
+    <p class="is-aside">Each night members are compared with the directories. A member who is gone on two days is put out: their sessions end at once, and their keys are disabled and later deleted. A list that is implausibly long waits here for you.</p>
     <section class="block" aria-labelledby="held">
       <h2 id="held">${held.length === 0 ? "No list waits" : held.length === 1 ? "One list waits" : `${held.length} lists wait`}</h2>
       ${held.length === 0 ? html`<p class="empty">Nobody waits to be put out.</p>` : held.map((list) => heldList(list, is.held, look))}
@@ -58,7 +58,7 @@ function heldList(list, all, look) {
   const own = all.filter((one) => one.list === list.id);
   return html`
     <article class="block" aria-label=${`A list of ${people(list.people)}`}>
-      <p>${directoryName(list.directory)} says that ${people(list.people)} ${list.people === 1 ? "is" : "are"} gone. Listed ${age(list.made_at)}. You can release the list until ${fullTime(Date.parse(list.expires_at))}. Whoever is seen there again drops out of it.</p>
+      <p>${directoryName(list.directory)} says that ${people(list.people)} ${list.people === 1 ? "is" : "are"} gone. Listed ${age(list.made_at)}. You can release the list until ${fullTime(Date.parse(list.expires_at))}. A member who is seen there again is taken off the list.</p>
       <div class="actions">
         <button class="button is-final" type="button" data-opens @click=${() => decide(list, "release", look)}>Put them out…</button>
         <button class="button" type="button" data-opens @click=${() => decide(list, "reject", look)}>Reject the list…</button>
